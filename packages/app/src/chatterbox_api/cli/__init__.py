@@ -1,0 +1,60 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong use or input, 3 configuration, 4 no such voice,
+5 away for now, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final, NoReturn
+
+import click
+
+from chatterbox_api.cli.doctor import doctor
+from chatterbox_api.cli.plugins import plugins
+from chatterbox_api.cli.say import say
+from chatterbox_api.cli.serve import serve
+from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidInput, NotFound, Unavailable
+
+__all__ = ["main"]
+
+_EXIT_CODES: Final[dict[type[ChatterboxError], int]] = {
+    InvalidInput: 2,
+    ConfigurationError: 3,
+    NotFound: 4,
+    Unavailable: 5,
+    ChatterboxError: 1,
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="chatterbox-api", prog_name="chatterbox-api")
+def cli() -> None:
+    """Text to speech in cloned voices, with an OpenAI-compatible API.
+
+    Settings come from the environment and from a file .env in the working folder; `serve --help` lists them.
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 wrong use or input, 3 configuration, 4 no such voice,
+    5 away for now, 130 interrupted.
+    """
+
+
+for command in (serve, say, plugins, doctor):
+    cli.add_command(command)
+
+
+def main() -> NoReturn:
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except ChatterboxError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(next(_EXIT_CODES[cls] for cls in type(error).__mro__ if cls in _EXIT_CODES))
+    except OSError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,83 @@
+"""`chatterbox-api doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from chatterbox_api import settings
+from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.environment import check_all, read_environment
+from chatterbox_api.logs import set_up_logging
+from chatterbox_api_core.errors import ChatterboxError
+
+__all__ = ["doctor"]
+
+_SENTENCE = "This is a test of the speech service."
+
+
+@click.command(short_help="Check this installation and say what to change.")
+@env_file_option
+def doctor(env_file: Path | None) -> None:
+    """Check this installation: settings, port, adapters, and a sentence in every format.
+
+    Exits with 1 when something is wrong.
+    """
+    set_up_logging("error")
+    if not asyncio.run(_Examination().run(env_file)):
+        sys.exit(1)
+
+
+class _Examination:
+    def __init__(self) -> None:
+        self._sound = True
+
+    async def run(self, env_file: Path | None) -> bool:
+        self._good("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+        try:
+            env = read_environment(env_file)
+            check_all(env)
+        except ChatterboxError as error:
+            self._bad("Settings", error)
+            return False
+        self._good("Settings", "all valid")
+        self._check_port(env)
+        await self._check_speech(env)
+        return self._sound
+
+    def _check_port(self, env: Mapping[str, str]) -> None:
+        from chatterbox_api.server import hold_port
+
+        host, port = settings.HOST.read(env), settings.PORT.read(env)
+        try:
+            with hold_port(host, port):
+                self._good("Port", f"{host}:{port} is free")
+        except ChatterboxError as error:
+            self._bad("Port", error)
+
+    async def _check_speech(self, env: Mapping[str, str]) -> None:
+        from chatterbox_api.compose import compose
+
+        try:
+            async with compose(env) as service:
+                self._good("Voices", f"kept in {service.store_name}")
+                self._good("Engine", service.speech.engine)
+                for offered in service.speech.formats:
+                    async with service.speech.stream(_SENTENCE, audio_format=offered.name, complete=True) as stream:
+                        size = len(await stream.read())
+                    seconds = f"{stream.timings.audio_s:.1f} s of speech in {stream.timings.finished_s:.2f} s"
+                    self._good(offered.name, f"{seconds}, {size:,} bytes")
+        except ChatterboxError as error:
+            self._bad("Speech", error)
+
+    def _good(self, what: str, found: str) -> None:
+        click.echo(f"{click.style('✓', fg='green')} {what:9} {found}")
+
+    def _bad(self, what: str, error: ChatterboxError) -> None:
+        self._sound = False
+        click.echo(f"{click.style('✗', fg='red')} {what:9} {error}")

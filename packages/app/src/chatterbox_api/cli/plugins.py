@@ -1,0 +1,91 @@
+"""`chatterbox-api plugins`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import EntryPoint
+from typing import TypedDict
+
+import click
+
+from chatterbox_api_core.plugins import GROUPS, installed
+
+__all__ = ["Finding", "check_plugins", "plugins"]
+
+_PROBE_S = 30.0
+
+
+class Finding(TypedDict):
+    group: str
+    name: str
+    package: str
+    version: str
+    state: str
+    detail: str
+
+
+@click.command(short_help="List the installed adapters and check each.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def plugins(as_json: bool) -> None:
+    """List the installed adapters; each is opened and closed in a process of its own.
+
+    \b
+    ready       can be used
+    absent      is not set up, and nothing says that it should be
+    incomplete  is half set up
+    broken      fails when it is loaded or opened
+    """
+    findings = check_plugins()
+    if as_json:
+        click.echo(json.dumps(findings, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("port", "name", "package", "state", "detail")
+    for finding in findings:
+        colour = {"ready": "green", "broken": "red", "incomplete": "yellow"}.get(finding["state"], "")
+        table.add_row(
+            finding["group"],
+            finding["name"],
+            f"{finding['package']} {finding['version']}",
+            f"[{colour}]{finding['state']}[/]" if colour else finding["state"],
+            finding["detail"],
+        )
+    Console().print(table)
+
+
+def check_plugins(env: Mapping[str, str] | None = None) -> list[Finding]:
+    """Every installed adapter, with what its probe found.
+
+    Args:
+        env: of the probes; this process's own when None.
+    """
+    entries = [(group, entry) for group in GROUPS for entry in installed(group)]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return list(pool.map(lambda item: _probed(*item, env), entries))
+
+
+def _probed(group: str, entry: EntryPoint, env: Mapping[str, str] | None) -> Finding:
+    command = [sys.executable, "-m", "chatterbox_api.probe", group, entry.name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, env=env, check=False)  # noqa: S603
+        lines = done.stdout.strip().splitlines()
+        result = json.loads(lines[-1]) if done.returncode == 0 and lines else None
+        if result is None:
+            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            result = {"state": "broken", "detail": last}
+    except subprocess.TimeoutExpired:
+        result = {"state": "broken", "detail": f"no answer within {_PROBE_S:g} s"}
+    return Finding(
+        group=group.removeprefix("chatterbox_api."),
+        name=entry.name,
+        package=entry.dist.name if entry.dist else "?",
+        version=entry.dist.version if entry.dist else "?",
+        state=result["state"],
+        detail=result["detail"],
+    )

@@ -1,0 +1,119 @@
+"""`chatterbox-api say`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.environment import check_all, read_environment
+from chatterbox_api.logs import set_up_logging
+
+__all__ = ["say"]
+
+_MAX_CHARS = 1_000_000
+
+
+@click.command(short_help="Speak a text into a file.")
+@click.argument("text")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, allow_dash=True), help="FILE, or - for standard output.")
+@click.option("--voice", help="Id, name or alias of a voice.")
+@click.option("--clip", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A recording to sound like.")
+@click.option("--format", "audio_format", help="wav, mp3, ...; by the file's extension when left out.")
+@click.option("--language", help="Such as en-us or de.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="From 0.25 to 4.")
+@click.option("--seed", type=int, help="Repeat a result.")
+@env_file_option
+def say(
+    text: str,
+    output: str,
+    voice: str | None,
+    clip: Path | None,
+    audio_format: str | None,
+    language: str | None,
+    speed: float,
+    seed: int | None,
+    env_file: Path | None,
+) -> None:
+    """Speak TEXT into a file; - reads it from standard input.
+
+    \b
+    chatterbox-api say "Good morning." -o morning.mp3
+    chatterbox-api say - -o book.wav --clip me.wav < book.txt
+    """
+    set_up_logging("warning")
+    if voice is not None and clip is not None:
+        raise click.UsageError("--voice and --clip exclude each other.")
+    env = read_environment(env_file)
+    check_all(env)
+    asyncio.run(
+        _say(
+            env,
+            sys.stdin.read() if text == "-" else text,
+            output,
+            audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
+            voice=voice,
+            clip=clip.read_bytes() if clip else None,
+            language=language,
+            speed=speed,
+            seed=seed,
+        )
+    )
+
+
+async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from chatterbox_api.compose import compose
+
+    async with compose(env, max_chars=_MAX_CHARS) as service:
+        stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)
+        visible = stream.pieces > 1 and sys.stderr.isatty()
+        with _destination(output) as file, Progress(console=Console(stderr=True), disable=not visible) as progress:
+            bar = progress.add_task("Speaking", total=stream.pieces)
+            watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
+            try:
+                async with stream:
+                    async for data in stream:
+                        file.write(data)
+            finally:
+                watching.cancel()
+            progress.update(bar, completed=stream.pieces)
+        if output != "-" and sys.stderr.isatty():
+            click.echo(f"{output}: {stream.timings.audio_s:.1f} s of speech", err=True)
+
+
+async def _watch(stream: Any, show: Any) -> None:
+    while True:
+        show(stream.pieces_done)
+        await asyncio.sleep(0.1)
+
+
+@contextmanager
+def _destination(output: str) -> Generator[IO[bytes], None, None]:
+    """Standard output, or a file that appears under its name only when it is whole."""
+    if output == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(part).chmod(0o666 & ~umask)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,89 @@
+"""`chatterbox-api serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from chatterbox_api import settings
+from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.environment import check_all, declared_settings, read_environment
+from chatterbox_api.logs import set_up_logging
+
+__all__ = ["serve"]
+
+_log = logging.getLogger(__name__)
+
+
+class _ServeCommand(click.Command):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every setting of this installation, the adapters' included."""
+        with formatter.section("Settings (environment or .env)"):
+            formatter.write_dl(
+                [
+                    (setting.name, setting.help + (f" [{setting.default}]" if setting.default else ""))
+                    for setting in declared_settings()
+                ]
+            )
+
+
+@click.command(cls=_ServeCommand, short_help="Run the HTTP service.")
+@click.option("--host", help="Instead of HOST.")
+@click.option("--port", help="Instead of PORT.")
+@env_file_option
+def serve(host: str | None, port: str | None, env_file: Path | None) -> None:
+    """Run the HTTP service until SIGTERM or Ctrl-C."""
+    set_up_logging("info")
+    env = read_environment(env_file)
+    env |= {name: value for name, value in (("HOST", host), ("PORT", port)) if value is not None}
+    check_all(env)
+    set_up_logging(settings.LOG_LEVEL.read(env))
+    asyncio.run(_serve(env))
+
+
+async def _serve(env: Mapping[str, str]) -> None:
+    from chatterbox_api.compose import compose
+    from chatterbox_api.server import Drain, hold_port
+    from chatterbox_api.server import serve as run
+    from chatterbox_api_http_litestar import create_app
+
+    host = settings.HOST.read(env)
+    drain = Drain(settings.DRAIN_NOTICE_S.read(env), settings.DRAIN_S.read(env))
+    with hold_port(host, settings.PORT.read(env)) as port:
+        async with compose(env) as service:
+            if service.store_name == "memory":
+                _log.warning("voices are kept in memory only, and are gone when the service stops")
+            if not _is_loopback(host):
+                _log.warning("listening on %s: whoever reaches this address may use the service", host)
+            app = create_app(
+                speech=service.speech,
+                store=service.store,
+                version=version("chatterbox-api"),
+                cors_origins=settings.CORS_ORIGINS.read(env),
+                is_draining=lambda: drain.begun,
+            )
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+            def on_listening() -> None:
+                _log.info("listening on %s, engine %s, voices in %s", address, service.speech.engine, service.store_name)
+                _log.info(
+                    "try: curl %s/v1/audio/speech -H 'Content-Type: application/json' "
+                    """-d '{"input": "Hello!"}' -o hello.mp3""",
+                    address,
+                )
+
+            await run(app, host=host, port=port, drain=drain, on_listening=on_listening)
+    _log.info("stopped")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

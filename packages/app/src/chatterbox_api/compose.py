@@ -1,0 +1,159 @@
+"""The composition root: settings in, use cases out. The one place that knows how the parts fit together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chatterbox_api import settings
+from chatterbox_api_core.admission import Admission
+from chatterbox_api_core.errors import ConfigurationError, InvalidAudio
+from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.plugins import (
+    CLIP_READERS,
+    ENCODERS,
+    SYNTHESIZERS,
+    VOICE_STORES,
+    Absent,
+    Incomplete,
+    Plugin,
+    installed,
+    load,
+)
+from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore
+from chatterbox_api_core.resolution import VoiceResolver
+from chatterbox_api_core.speech import SpeechLimits, SpeechService
+
+__all__ = ["AUTO", "Service", "chosen", "compose"]
+
+_log = logging.getLogger(__name__)
+
+AUTO: Final[Mapping[str, tuple[str, ...]]] = {
+    VOICE_STORES: ("r2", "local", "memory"),
+    SYNTHESIZERS: ("chatterbox", "espeak"),
+    ENCODERS: ("pyav", "soundfile", "wav"),
+    CLIP_READERS: ("pyav", "wav"),
+}
+"""What `auto` tries, in this order. Adapters of third parties are chosen by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The use cases, and the names of the adapters behind them."""
+
+    speech: SpeechService
+    store: VoiceStore
+    store_name: str
+
+
+@asynccontextmanager
+async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> AsyncGenerator[Service, None]:
+    """Open the configured adapters for as long as the context lasts. Raises ConfigurationError.
+
+    Args:
+        max_chars: instead of MAX_INPUT_CHARS.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def open_(group: str, name: str) -> Any:
+            return await stack.enter_async_context(load(group, name).open(env))
+
+        encoders: list[Encoder] = [await open_(ENCODERS, name) for name in chosen(ENCODERS, env)]
+        clip_reader: ClipReader = await open_(CLIP_READERS, chosen(CLIP_READERS, env)[0])
+        store_name, engine = chosen(VOICE_STORES, env)[0], chosen(SYNTHESIZERS, env)[0]
+        store: VoiceStore = await open_(VOICE_STORES, store_name)
+        synthesizer: Synthesizer = await open_(SYNTHESIZERS, engine)
+        limits = ClipLimits()
+        yield Service(
+            speech=SpeechService(
+                engine=engine,
+                synthesizer=synthesizer,
+                encoders=encoders,
+                voices=VoiceResolver(
+                    store=store,
+                    clip_reader=clip_reader,
+                    limits=limits,
+                    sample=await asyncio.to_thread(_sample, env, clip_reader, limits),
+                ),
+                admission=Admission(
+                    slots=synthesizer.capabilities.concurrent,
+                    queue=settings.QUEUE_MAX.read(env),
+                    wait_s=settings.QUEUE_WAIT_S.read(env),
+                ),
+                limits=SpeechLimits(
+                    max_chars=max_chars or settings.MAX_INPUT_CHARS.read(env),
+                    engine_wait_s=settings.ENGINE_WAIT_S.read(env),
+                ),
+            ),
+            store=store,
+            store_name=store_name,
+        )
+
+
+def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the adapters that the settings choose in a group. Raises ConfigurationError."""
+    setting = {
+        VOICE_STORES: settings.VOICE_STORE,
+        SYNTHESIZERS: settings.SYNTHESIZER,
+        ENCODERS: settings.ENCODERS,
+        CLIP_READERS: settings.CLIP_READER,
+    }[group]
+    value = setting.read(env)
+    names = value if isinstance(value, tuple) else (value,)
+    if names != ("auto",):
+        for name in names:
+            reason = _not_set_up(load(group, name), env)
+            if reason:
+                raise ConfigurationError(f"{setting.name}={name} cannot be used: {reason}.", field=setting.name)
+        return names
+    present = {entry.name for entry in installed(group)}
+    usable = [name for name in AUTO[group] if name in present and _passes(group, name, env)]
+    if not usable:
+        raise ConfigurationError(
+            f"None of {', '.join(AUTO[group])} is installed and set up.",
+            field=setting.name,
+            remedy=f"Install one, or name another in {setting.name}.",
+        )
+    return tuple(usable)
+
+
+def _passes(group: str, name: str, env: Mapping[str, str]) -> bool:
+    plugin = load(group, name)
+    state = plugin.state(env)
+    if isinstance(state, Incomplete):
+        raise ConfigurationError(
+            f"'{name}' is half set up: {_not_set_up(plugin, env)}.",
+            field=state.missing[0],
+            remedy="Set what is missing, or remove the rest.",
+        )
+    if isinstance(state, Absent):
+        _log.debug("auto passes %s by: %s", name, state.reason)
+        return False
+    return True
+
+
+def _not_set_up(plugin: Plugin[Any], env: Mapping[str, str]) -> str | None:
+    state = plugin.state(env)
+    if isinstance(state, Absent):
+        return state.reason
+    return f"{', '.join(state.missing)} is missing" if isinstance(state, Incomplete) else None
+
+
+def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+    path = settings.VOICE_SAMPLE_PATH.read(env)
+    if not path:
+        return None
+    try:
+        data = Path(path).read_bytes()
+        clip_reader.read(data, limits=limits)
+    except (OSError, InvalidAudio) as error:
+        raise ConfigurationError(
+            f"VOICE_SAMPLE_PATH={path} cannot be used: {error}",
+            field="VOICE_SAMPLE_PATH",
+        ) from error
+    return data

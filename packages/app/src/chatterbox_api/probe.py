@@ -1,0 +1,52 @@
+"""Checks one adapter, in a process of its own: what crashes, hangs or floods there harms nobody.
+
+`python -m chatterbox_api.probe GROUP NAME` prints one line of JSON: {"state", "detail"}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from chatterbox_api.environment import read_environment
+from chatterbox_api_core.errors import ChatterboxError
+from chatterbox_api_core.plugins import Absent, Incomplete, load
+
+__all__ = ["main"]
+
+
+async def _probe(group: str, name: str, env: Mapping[str, str]) -> dict[str, str]:
+    plugin = load(group, name)
+    state = plugin.state(env)
+    if isinstance(state, Absent):
+        return {"state": "absent", "detail": state.reason}
+    if isinstance(state, Incomplete):
+        return {"state": "incomplete", "detail": f"missing: {', '.join(state.missing)}"}
+    async with plugin.open(env) as adapter:
+        return {"state": "ready", "detail": _describe(adapter)}
+
+
+def _describe(adapter: Any) -> str:
+    if formats := getattr(adapter, "formats", None):
+        return ", ".join(offered.name for offered in formats)
+    if capabilities := getattr(adapter, "capabilities", None):
+        clones = "clones voices" if capabilities.clones else "cannot clone"
+        languages = len(capabilities.languages)
+        return f"{clones}, {languages} language{'s' * (languages != 1)}, {capabilities.concurrent} at once"
+    return ""
+
+
+def main() -> None:
+    group, name = sys.argv[1:]
+    try:
+        result = asyncio.run(_probe(group, name, read_environment()))
+    except ChatterboxError as error:
+        result = {"state": "broken", "detail": str(error)}
+    print(json.dumps(result))  # noqa: T201 — this line is the result
+
+
+if __name__ == "__main__":
+    main()

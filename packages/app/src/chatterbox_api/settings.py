@@ -1,0 +1,78 @@
+"""The application's own settings. Adapters declare theirs; together they are all there is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatterbox_api_core.settings import Setting, integer, number, one_of, words
+
+__all__ = [
+    "ALL",
+    "CLIP_READER",
+    "CORS_ORIGINS",
+    "DRAIN_NOTICE_S",
+    "DRAIN_S",
+    "ENCODERS",
+    "ENGINE_WAIT_S",
+    "HOST",
+    "LOG_LEVEL",
+    "MAX_INPUT_CHARS",
+    "PORT",
+    "QUEUE_MAX",
+    "QUEUE_WAIT_S",
+    "SYNTHESIZER",
+    "VOICE_SAMPLE_PATH",
+    "VOICE_STORE",
+]
+
+HOST: Final = Setting("HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 is every network.", str)
+PORT: Final = Setting("PORT", "4123", "The port to listen on.", integer(1, 65535))
+SYNTHESIZER: Final = Setting("SYNTHESIZER", "auto", "The engine, by name; auto tries chatterbox, then espeak.", str)
+VOICE_STORE: Final = Setting(
+    "VOICE_STORE", "auto", "Where voices are kept, by name; auto tries r2, local, then memory.", str
+)
+ENCODERS: Final = Setting(
+    "ENCODERS", "auto", "Encoders by name, between commas; the first that offers a format has it.", words
+)
+CLIP_READER: Final = Setting("CLIP_READER", "auto", "What reads uploaded clips, by name; auto tries pyav, then wav.", str)
+VOICE_SAMPLE_PATH: Final = Setting(
+    "VOICE_SAMPLE_PATH", "", "A clip to speak like where neither request nor library names a voice.", str
+)
+MAX_INPUT_CHARS: Final = Setting(
+    "MAX_INPUT_CHARS", "4096", "The longest text of a request, in characters.", integer(1, 1_000_000)
+)
+QUEUE_MAX: Final = Setting("QUEUE_MAX", "64", "Requests that may wait for the engine.", integer(0, 10_000))
+QUEUE_WAIT_S: Final = Setting("QUEUE_WAIT_S", "60", "The longest a request waits for its turn, in seconds.", number(0.1, 3600))
+ENGINE_WAIT_S: Final = Setting(
+    "ENGINE_WAIT_S", "120", "The longest wait for the engine's next sound, in seconds.", number(0.1, 3600)
+)
+DRAIN_NOTICE_S: Final = Setting(
+    "DRAIN_NOTICE_S", "2", "After SIGTERM: seconds of «not ready» before the port closes.", number(0, 300)
+)
+DRAIN_S: Final = Setting(
+    "DRAIN_S", "30", "After the port has closed: seconds that open streams may take.", number(0, 3600)
+)
+CORS_ORIGINS: Final = Setting(
+    "CORS_ORIGINS", "", "Web origins that may call from a browser, between commas; * for all.", words
+)
+LOG_LEVEL: Final = Setting(
+    "LOG_LEVEL", "info", "debug, info, warning or error.", one_of("debug", "info", "warning", "error")
+)
+
+ALL: Final[tuple[Setting[Any], ...]] = (
+    HOST,
+    PORT,
+    SYNTHESIZER,
+    VOICE_STORE,
+    ENCODERS,
+    CLIP_READER,
+    VOICE_SAMPLE_PATH,
+    MAX_INPUT_CHARS,
+    QUEUE_MAX,
+    QUEUE_WAIT_S,
+    ENGINE_WAIT_S,
+    DRAIN_NOTICE_S,
+    DRAIN_S,
+    CORS_ORIGINS,
+    LOG_LEVEL,
+)

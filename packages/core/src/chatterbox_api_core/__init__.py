@@ -1,0 +1,74 @@
+"""Chatterbox API's core: clone a voice from a clip, keep it, speak with it. No dependencies.
+
+Begin with `SpeechService`. The modules are `model` (values), `errors`, `ports` (what adapters fulfil),
+`speech`, `resolution`, `admission`, `text`, `names`, `formats`, `settings`, `plugins` and `reference`
+(a memory store, a tone engine and a WAV codec without dependencies).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatterbox_api_core.admission import Admission
+    from chatterbox_api_core.errors import ChatterboxError
+    from chatterbox_api_core.model import Capabilities, Pcm, Utterance, Voice, VoicePrompt
+    from chatterbox_api_core.plugins import Plugin
+    from chatterbox_api_core.ports import ClipReader, Encoder, Encoding, Synthesizer, VoiceStore
+    from chatterbox_api_core.resolution import VoiceResolver
+    from chatterbox_api_core.settings import Setting
+    from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
+
+__all__ = [
+    "Admission",
+    "Capabilities",
+    "ChatterboxError",
+    "ClipReader",
+    "Encoder",
+    "Encoding",
+    "Pcm",
+    "Plugin",
+    "Setting",
+    "SpeechLimits",
+    "SpeechService",
+    "SpeechStream",
+    "Synthesizer",
+    "Utterance",
+    "Voice",
+    "VoicePrompt",
+    "VoiceResolver",
+    "VoiceStore",
+]
+
+_HOME = {
+    "Admission": "admission",
+    "Capabilities": "model",
+    "ChatterboxError": "errors",
+    "ClipReader": "ports",
+    "Encoder": "ports",
+    "Encoding": "ports",
+    "Pcm": "model",
+    "Plugin": "plugins",
+    "Setting": "settings",
+    "SpeechLimits": "speech",
+    "SpeechService": "speech",
+    "SpeechStream": "speech",
+    "Synthesizer": "ports",
+    "Utterance": "model",
+    "Voice": "model",
+    "VoicePrompt": "model",
+    "VoiceResolver": "resolution",
+    "VoiceStore": "ports",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its module when it is first used: asyncio alone takes longer to import than all of core."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

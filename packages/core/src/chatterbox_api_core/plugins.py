@@ -1,0 +1,136 @@
+"""Adapters by name: entry points are looked up, and only the one that is asked for is loaded.
+
+An adapter's module holds a module-level `Plugin`, and its package names it in one of the four groups:
+
+    [project.entry-points."chatterbox_api.voice_stores"]
+    r2 = "chatterbox_api_storage_r2.plugin:plugin"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+from chatterbox_api_core.errors import PluginError
+from chatterbox_api_core.settings import Setting
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = [
+    "CLIP_READERS",
+    "ENCODERS",
+    "GROUPS",
+    "SYNTHESIZERS",
+    "VOICE_STORES",
+    "Absent",
+    "Incomplete",
+    "Plugin",
+    "Ready",
+    "State",
+    "installed",
+    "load",
+]
+
+VOICE_STORES: Final = "chatterbox_api.voice_stores"
+SYNTHESIZERS: Final = "chatterbox_api.synthesizers"
+ENCODERS: Final = "chatterbox_api.encoders"
+CLIP_READERS: Final = "chatterbox_api.clip_readers"
+GROUPS: Final = (VOICE_STORES, SYNTHESIZERS, ENCODERS, CLIP_READERS)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Not set up, and nothing says that it should be: `auto` passes it by."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Set up as far as settings tell; opening it may still fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """Begun and not finished: the start stops and names what is missing."""
+
+    missing: tuple[str, ...]
+
+
+State: TypeAlias = Absent | Ready | Incomplete
+
+
+@dataclass(frozen=True)
+class Plugin(Generic[T_co]):
+    """What an entry point names. Its module imports no heavy library before `open`.
+
+    Attributes:
+        settings: all it reads; nothing else of the environment may matter to it.
+        state: whether these settings set it up; quick, touches no network.
+        open: builds the adapter for as long as the context lasts. Raises ConfigurationError.
+    """
+
+    settings: tuple[Setting[Any], ...]
+    state: Callable[[Mapping[str, str]], State]
+    open: Callable[[Mapping[str, str]], AbstractAsyncContextManager[T_co]]
+
+
+def installed(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, in order of name. None is loaded."""
+    from importlib.metadata import entry_points
+
+    return tuple(sorted(entry_points(group=group), key=lambda entry: entry.name))
+
+
+def load(group: str, name: str) -> Plugin[Any]:
+    """The plug-in of this name.
+
+    Raises:
+        PluginError: `plugin_missing`, `plugin_ambiguous` or `plugin_broken`.
+    """
+    candidates = [entry for entry in installed(group) if entry.name == name]
+    if not candidates:
+        raise _missing(group, name)
+    if len({entry.value for entry in candidates}) > 1:
+        dists = " and ".join(sorted(_distribution(entry) for entry in candidates))
+        raise PluginError(
+            f"Two adapters are called '{name}' in {group}: from {dists}.",
+            code="plugin_ambiguous",
+            remedy="Uninstall one of them.",
+        )
+    try:
+        plugin = candidates[0].load()
+    except Exception as error:
+        raise PluginError(
+            f"The adapter '{name}' of {_distribution(candidates[0])} cannot be loaded: "
+            f"{type(error).__name__}: {error}.",
+            code="plugin_broken",
+            remedy="Reinstall it, or choose another.",
+        ) from error
+    if not isinstance(plugin, Plugin):
+        raise PluginError(
+            f"{candidates[0].value} of {_distribution(candidates[0])} is not a Plugin.", code="plugin_broken"
+        )
+    return plugin
+
+
+def _missing(group: str, name: str) -> PluginError:
+    names = ", ".join(_unique(entry.name for entry in installed(group))) or "none"
+    return PluginError(
+        f"No adapter '{name}' is installed in {group}; installed: {names}.",
+        code="plugin_missing",
+        remedy=f"Choose one of those, or install the package that brings '{name}'.",
+    )
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.module

@@ -1,0 +1,145 @@
+"""The interfaces an adapter fulfils. Their docstrings are the contract; the testkit checks it.
+
+Optional abilities are declared in capabilities, never found out by calling. Errors are those of
+`errors`; an adapter translates its library's exceptions at its edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from chatterbox_api_core.model import (
+    AudioFormat,
+    Capabilities,
+    Clip,
+    ClipLimits,
+    Effect,
+    Pcm,
+    Utterance,
+    Voice,
+    VoiceAudio,
+    VoiceChanges,
+    VoiceDraft,
+    VoicePrompt,
+)
+
+__all__ = ["ClipReader", "Encoder", "Encoding", "Synthesizer", "VoiceStore"]
+
+
+class VoiceStore(Protocol):
+    """Where voices are kept. Called on the event loop, by many tasks at once; must not block it.
+
+    Names are compared in their canonical form (`names.canonical_name`); a name or alias belongs to
+    at most one voice. A write that has returned survives a crash. Any call may raise Unavailable.
+    """
+
+    async def ready(self) -> None:
+        """Return when the store can serve; raise Unavailable with the cause when it cannot."""
+
+    async def get(self, voice_id: str) -> Voice | None:
+        """The voice with this id."""
+
+    async def find(self, name: str) -> Voice | None:
+        """The voice with this name or alias, in any spelling."""
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
+        """At most `limit` voices in order of id, beginning behind the id `after`, which need not exist."""
+
+    async def audio(self, voice: Voice) -> bytes:
+        """The bytes with the SHA-256 `voice.sha256`. NotFound when the voice has changed or gone meanwhile."""
+
+    async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
+        """Take a new voice in, under a fresh id. NameTaken, StorageFailed."""
+
+    async def replace(self, voice_id: str, audio: VoiceAudio) -> Voice:
+        """Give a voice another clip. NotFound, StorageFailed."""
+
+    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+        """Apply the changes, all or none. NotFound, NameTaken, StorageFailed."""
+
+    async def remove(self, voice_id: str) -> None:
+        """Remove a voice; its names are free, and it is no longer the default. NotFound, StorageFailed."""
+
+    async def default(self) -> Voice | None:
+        """The voice that speaks when none is asked for."""
+
+    async def set_default(self, voice_id: str | None) -> None:
+        """Choose the default voice, or none. NotFound, StorageFailed."""
+
+
+class Synthesizer(Protocol):
+    """An engine that turns text into sound. Called on the event loop; must not block it.
+
+    At most `capabilities.concurrent` calls of `speak` run at once; the caller sees to that.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine can do; constant while it is open."""
+
+    async def ready(self) -> None:
+        """Return when the engine can speak; raise Unavailable with the cause when it cannot."""
+
+    def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
+        """Yield the sound of one utterance, in order, each piece at `capabilities.rate_hz`.
+
+        `prompt` is the clip to sound like, None the engine's own voice. Closing the generator stops
+        the work within 0.5 s and leaves the engine ready for the next call. Raises SynthesisFailed when the
+        engine fails on this utterance, Unavailable when it cannot serve now, and what `prompt.pcm` raises.
+        """
+
+
+class Encoder(Protocol):
+    """Turns sound into bytes of a format. Synchronous: the caller keeps it off the event loop."""
+
+    @property
+    def formats(self) -> tuple[AudioFormat, ...]:
+        """The formats offered, rows of `formats`."""
+
+    @property
+    def effects(self) -> frozenset[Effect]:
+        """What `open` can do beyond encoding; an argument for any other effect must not be given."""
+
+    def open(
+        self,
+        audio_format: AudioFormat,
+        *,
+        rate_hz: int,
+        complete: bool,
+        tempo: float = 1.0,
+        loudness_lufs: float | None = None,
+        trim: bool = False,
+        out_rate_hz: int | None = None,
+    ) -> Encoding:
+        """Begin a stream of `audio_format`.
+
+        Args:
+            rate_hz: of every Pcm that will be fed.
+            complete: True for a body of true sizes, handed over by `finish` as a whole; False for
+                bytes that leave with the sound they carry.
+            tempo: from 0.25 to 4; 2.0 takes half the time at the same pitch.
+            loudness_lufs: EBU R128 target, from -40 to -5.
+            trim: whether silence at both ends is cut off.
+            out_rate_hz: rate of the result, from 8,000 to 48,000; `rate_hz` when None.
+        """
+
+
+class Encoding(Protocol):
+    """One stream being encoded; used by one thread at a time."""
+
+    def feed(self, pcm: Pcm) -> bytes:
+        """Take sound in; return the bytes that are due, perhaps none."""
+
+    def finish(self) -> bytes:
+        """End the stream; return the rest. Called once, and nothing after it."""
+
+
+class ClipReader(Protocol):
+    """Reads the clip of a voice, by content and never by file name. Synchronous, called in a thread."""
+
+    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """Decode a clip, or raise InvalidAudio: `invalid_audio`, `audio_too_short`, `audio_too_long`.
+
+        Returns within `limits.deadline_s` whatever the bytes are, and opens no file and no connection.
+        """

@@ -1,0 +1,120 @@
+"""A voice store in memory: for tests, demonstrations and embedding; nothing survives the process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from chatterbox_api_core.errors import NameTaken, NotFound
+from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.names import canonical_name, new_voice_id
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """A VoiceStore. No call awaits anything, so every call is atomic."""
+
+    def __init__(self) -> None:
+        self._voices: dict[str, Voice] = {}
+        self._audio: dict[str, bytes] = {}
+        self._owners: dict[str, str] = {}
+        self._default: str | None = None
+
+    async def ready(self) -> None:
+        return
+
+    async def get(self, voice_id: str) -> Voice | None:
+        return self._voices.get(voice_id)
+
+    async def find(self, name: str) -> Voice | None:
+        owner = self._owners.get(canonical_name(name))
+        return None if owner is None else self._voices[owner]
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
+        return tuple(self._voices[key] for key in sorted(self._voices) if after is None or key > after)[:limit]
+
+    async def audio(self, voice: Voice) -> bytes:
+        if self._known(voice.id).sha256 != voice.sha256:
+            raise _gone(voice.id)
+        return self._audio[voice.id]
+
+    async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
+        now = datetime.now(UTC)
+        voice = Voice(
+            id=new_voice_id(),
+            name=draft.name,
+            aliases=draft.aliases,
+            sha256=audio.sha256,
+            size_bytes=len(audio.data),
+            duration_s=audio.duration_s,
+            language=draft.language,
+            created_at=now,
+            updated_at=now,
+            revision=1,
+            consent=draft.consent,
+        )
+        self._claim(voice)
+        self._audio[voice.id] = audio.data
+        return voice
+
+    async def replace(self, voice_id: str, audio: VoiceAudio) -> Voice:
+        voice = _revised(
+            self._known(voice_id),
+            sha256=audio.sha256,
+            size_bytes=len(audio.data),
+            duration_s=audio.duration_s,
+        )
+        self._voices[voice_id] = voice
+        self._audio[voice_id] = audio.data
+        return voice
+
+    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+        voice = self._known(voice_id)
+        removed = {canonical_name(alias) for alias in changes.remove_aliases}
+        kept = [alias for alias in voice.aliases if canonical_name(alias) not in removed]
+        held = {canonical_name(alias) for alias in kept}
+        voice = _revised(
+            voice,
+            name=voice.name if changes.name is KEEP else changes.name,
+            aliases=(*kept, *(alias for alias in changes.add_aliases if canonical_name(alias) not in held)),
+            language=voice.language if changes.language is KEEP else changes.language,
+            consent=voice.consent if changes.consent is KEEP else changes.consent,
+        )
+        self._claim(voice)
+        return voice
+
+    async def remove(self, voice_id: str) -> None:
+        del self._voices[self._known(voice_id).id], self._audio[voice_id]
+        self._owners = {name: owner for name, owner in self._owners.items() if owner != voice_id}
+        if self._default == voice_id:
+            self._default = None
+
+    async def default(self) -> Voice | None:
+        return None if self._default is None else self._voices[self._default]
+
+    async def set_default(self, voice_id: str | None) -> None:
+        self._default = None if voice_id is None else self._known(voice_id).id
+
+    def _known(self, voice_id: str) -> Voice:
+        if voice_id not in self._voices:
+            raise _gone(voice_id)
+        return self._voices[voice_id]
+
+    def _claim(self, voice: Voice) -> None:
+        """Make `voice` the state of its id, with all its names, or raise NameTaken and change nothing."""
+        names = {canonical_name(name): name for name in (voice.name, *voice.aliases)}
+        for canonical, name in names.items():
+            if self._owners.get(canonical, voice.id) != voice.id:
+                raise NameTaken(f"Another voice answers to {name!r}.", field="name")
+        self._owners = {name: owner for name, owner in self._owners.items() if owner != voice.id}
+        self._owners |= dict.fromkeys(names, voice.id)
+        self._voices[voice.id] = voice
+
+
+def _revised(voice: Voice, **changes: object) -> Voice:
+    return replace(voice, updated_at=datetime.now(UTC), revision=voice.revision + 1, **changes)  # type: ignore[arg-type]
+
+
+def _gone(voice_id: str) -> NotFound:
+    return NotFound(f"There is no voice {voice_id!r}, or it has changed meanwhile.", field="voice")

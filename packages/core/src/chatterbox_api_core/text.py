@@ -1,0 +1,123 @@
+"""From a text to the pieces an engine speaks. Pure functions, linear in the text's length.
+
+The first piece is short, so that sound comes early; the others are as long as the engine takes,
+because an engine phrases whole sentences better than halves.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from chatterbox_api_core.errors import InvalidInput
+
+__all__ = ["Boundary", "Piece", "clean", "split"]
+
+Boundary: TypeAlias = Literal["clause", "sentence", "paragraph"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text and the boundary it ends at."""
+
+    text: str
+    ends: Boundary
+
+
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+_SENTENCE_END = re.compile(
+    r"""[.!?…]+["'”’»)\]]*(?=\s)   # Latin and others: the mark, closing quotes, then white space
+      | [。！？｡]+[”’」』）]*        # Chinese and Japanese write no space
+      | [।॥؟۔።]+(?=\s|$)          # Hindi, Arabic, Urdu, Amharic
+    """,
+    re.VERBOSE,
+)
+_CLAUSE_END = re.compile(r"[,;:،؛](?=\s)|[、，；：]|\s[–—-](?=\s)")
+_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:\w|[Mm]rs?|[Mm]s|[Dd]r|[Pp]rof|[Ss]t|vs|etc|[Nn]o|bzw|ca)\.$")
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_JOINERS: Final = "\u200d\ufe0f"
+
+
+def clean(text: str, *, field: str = "input", max_chars: int) -> str:
+    """The text without characters that cannot be spoken, or InvalidInput.
+
+    Raises:
+        InvalidInput: `empty_input` when no letter or digit is left, `input_too_long` over `max_chars`.
+    """
+    if len(text) > max_chars:
+        raise InvalidInput(
+            f"The text has {len(text):,} characters; at most {max_chars:,} are allowed.",
+            code="input_too_long",
+            field=field,
+            remedy="Send it in several requests.",
+        )
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2029", "\n\n").replace("\u2028", "\n")
+    text = "".join(char for char in text if _is_speakable(char)).strip()
+    if not any(unicodedata.category(char)[0] in "LN" for char in text):
+        raise InvalidInput(
+            "There is nothing to say: the text has no letter and no digit.",
+            code="empty_input",
+            field=field,
+            remedy=f"Put the words to be spoken into '{field}'.",
+        )
+    return text
+
+
+def split(text: str, *, max_chars: int, first_chars: int = 120) -> tuple[Piece, ...]:
+    """Pieces of at most `max_chars`, the first of about `first_chars`; every word is in exactly one of them."""
+    pieces: list[Piece] = []
+    for paragraph in _PARAGRAPH.split(text.strip()):
+        packed = ""
+        for sentence in _sentences(" ".join(paragraph.split())):
+            room = min(first_chars, max_chars) if not pieces else max_chars
+            if packed and len(packed) + 1 + len(sentence) > room:
+                pieces.append(Piece(packed, "sentence"))
+                packed, room = "", max_chars
+            while len(sentence) > room:
+                head, sentence = _cut(sentence, room)
+                pieces.append(Piece(head, "clause"))
+                room = max_chars
+            packed = f"{packed} {sentence}".strip()
+        if packed:
+            pieces.append(Piece(packed, "sentence"))
+        if pieces:
+            pieces[-1] = Piece(pieces[-1].text, "paragraph")
+    return tuple(pieces)
+
+
+def _sentences(paragraph: str) -> list[str]:
+    sentences, begin = [], 0
+    for match in _SENTENCE_END.finditer(paragraph):
+        end = match.end()
+        following = paragraph[end : end + 2].strip()
+        if following[:1].islower() or _ABBREVIATION.search(paragraph, max(begin, end - 8), end):
+            continue
+        sentences.append(paragraph[begin:end].strip())
+        begin = end
+    sentences.append(paragraph[begin:].strip())
+    return [sentence for sentence in sentences if sentence]
+
+
+def _cut(sentence: str, room: int) -> tuple[str, str]:
+    """Cut at the last clause within `room`, else at the last space, else between two whole characters."""
+    clause_ends = [match.end() for match in _CLAUSE_END.finditer(sentence, 0, room)]
+    at = clause_ends[-1] if clause_ends and clause_ends[-1] >= room // 3 else sentence.rfind(" ", 1, room + 1)
+    if at <= 0:
+        at = room
+        while at > 1 and _clings(sentence[at]):
+            at -= 1
+        if at == 1:
+            at = room
+    return sentence[:at].strip(), sentence[at:].strip()
+
+
+def _clings(char: str) -> bool:
+    return unicodedata.combining(char) > 0 or char in _JOINERS
+
+
+def _is_speakable(char: str) -> bool:
+    if char in "\n\t":
+        return True
+    return char not in _BIDI_CONTROLS and unicodedata.category(char) not in ("Cc", "Cs", "Co")

@@ -1,0 +1,92 @@
+"""The ClipReader: PyAV decodes what a person may have recorded with.
+
+Everything about the bytes is a claim: the format is taken from a short list of demuxers, none of which opens
+another file; the duration is counted as decoded; the time is limited.
+"""
+
+from __future__ import annotations
+
+import time
+from io import BytesIO
+from typing import Final
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+from av.container import InputContainer
+
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
+
+__all__ = ["PyavClipReader"]
+
+_DEMUXERS: Final = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aiff,aac"
+_REMEDY: Final = "Send a recording as wav, mp3, flac, ogg, opus, m4a, webm or aiff."
+
+
+class PyavClipReader:
+    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff."""
+
+    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        if len(data) > limits.max_bytes:
+            raise InvalidAudio(
+                f"The clip has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed.",
+                code="audio_too_long",
+                field="voice_file",
+                remedy=_REMEDY,
+            )
+        deadline = time.monotonic() + limits.deadline_s
+        try:
+            with av.open(
+                BytesIO(data),
+                options={"format_whitelist": _DEMUXERS},
+                timeout=limits.deadline_s,
+                metadata_errors="ignore",
+            ) as container:
+                pcm, channels = _decode(container, limits, deadline)
+        except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
+            raise _unreadable("it is damaged, or no audio file") from error
+        if pcm.duration_s < limits.min_duration_s:
+            raise InvalidAudio(
+                f"The clip lasts {pcm.duration_s:.2f} s; at least {limits.min_duration_s:g} s are needed.",
+                code="audio_too_short",
+                field="voice_file",
+                remedy="Record 5 to 15 seconds of one person speaking.",
+            )
+        return Clip(pcm, ClipReport(pcm.duration_s, pcm.rate_hz, channels))
+
+
+def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> tuple[Pcm, int]:
+    if not container.streams.audio:
+        raise _unreadable("it has no sound in it")
+    stream = container.streams.audio[0]
+    rate_hz, channels = stream.rate, stream.channels
+    if not limits.min_rate_hz <= rate_hz <= limits.max_rate_hz:
+        raise _unreadable(f"its rate is {rate_hz} Hz")
+    if not 1 <= channels <= limits.max_channels:
+        raise _unreadable(f"it has {channels} channels")
+    resampler = AudioResampler("flt", "mono", rate_hz)
+    parts: list[np.ndarray] = []
+    count = 0
+    for frame in container.decode(stream):
+        for mono in resampler.resample(frame):
+            parts.append(mono.to_ndarray()[0])
+            count += mono.samples
+        if count > limits.max_duration_s * rate_hz:
+            raise InvalidAudio(
+                f"The clip is longer than {limits.max_duration_s:g} s.",
+                code="audio_too_long",
+                field="voice_file",
+                remedy="Cut out 5 to 15 seconds of one person speaking.",
+            )
+        if time.monotonic() > deadline:
+            raise _unreadable("it takes too long to decode")
+    parts.extend(mono.to_ndarray()[0] for mono in resampler.resample(None))
+    samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    if not np.isfinite(samples).all():
+        raise _unreadable("it has samples that are not numbers")
+    return Pcm(memoryview(np.ascontiguousarray(samples, np.float32)), rate_hz), channels
+
+
+def _unreadable(reason: str) -> InvalidAudio:
+    return InvalidAudio(f"The clip cannot be read: {reason}.", field="voice_file", remedy=_REMEDY)

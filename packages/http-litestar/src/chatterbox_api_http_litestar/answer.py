@@ -1,0 +1,105 @@
+"""The ASGI answer that speaks.
+
+Nothing is sent before the first bytes are there, so that every early failure is a status of its own. A later one
+aborts the connection: its body stays unterminated, and no client can take half a sentence for a whole one. Beside
+the work someone listens for the client's going away, queued or mid-stream, and ends the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Final
+
+from litestar.types import Receive, Scope, Send
+
+from chatterbox_api_core.errors import ChatterboxError
+from chatterbox_api_core.speech import SpeechStream
+from chatterbox_api_http_litestar import headers
+
+__all__ = ["SpeechAnswer"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+class SpeechAnswer:
+    """An ASGI application for one request.
+
+    Args:
+        send_stall_s: the longest a client may leave its answer unread.
+    """
+
+    def __init__(self, stream: SpeechStream, *, send_stall_s: float) -> None:
+        self._stream, self._send_stall_s = stream, send_stall_s
+        self._sent_bytes = 0
+        self._started = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.create_task(self._speak(send))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        except Exception as error:
+            self._report(scope, f"failed: {error}" if isinstance(error, ChatterboxError) else f"failed: {error!r}")
+            raise
+        else:
+            self._report(scope, "done" if work.done() else "client went away")
+        finally:
+            for task in (work, gone):
+                task.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
+
+    async def _speak(self, send: Send) -> None:
+        async with self._stream as stream:
+            if stream.complete:
+                body = await stream.read()
+                await self._start(send, [(b"content-length", str(len(body)).encode())])
+                await self._body(send, body, more=False)
+                return
+            async with aclosing(aiter(stream)) as chunks:  # type: ignore[type-var]
+                async for data in chunks:
+                    if not self._started:
+                        await self._start(send, [])
+                    await self._body(send, data, more=True)
+            await self._body(send, b"", more=False)
+
+    async def _start(self, send: Send, extra: list[tuple[bytes, bytes]]) -> None:
+        self._started = True
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [*headers.of_speech(self._stream), *extra]}
+        )
+
+    async def _body(self, send: Send, data: bytes, *, more: bool) -> None:
+        async with asyncio.timeout(self._send_stall_s):
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+        self._sent_bytes += len(data)
+
+    def _report(self, scope: Scope, outcome: str) -> None:
+        stream = self._stream
+        timings = stream.timings
+        _log.info(
+            "%s speech %s: format=%s voice=%s audio=%.2fs bytes=%d first_audio=%.0fms total=%.0fms",
+            headers.request_id(scope),
+            outcome,
+            stream.audio_format.name,
+            _who(stream),
+            timings.audio_s,
+            self._sent_bytes,
+            timings.first_audio_s * 1e3,
+            timings.now() * 1e3,
+        )
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _who(stream: SpeechStream) -> str:
+    resolved = getattr(stream, "voice", None)
+    if resolved is None:
+        return "?"
+    return f"{resolved.source}:{resolved.voice.id}" if resolved.voice else resolved.source

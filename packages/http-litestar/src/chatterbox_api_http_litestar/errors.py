@@ -1,0 +1,115 @@
+"""How errors look on the wire: OpenAI's shape, from one table.
+
+    {"error": {"message", "type", "param", "code"}} and the headers x-request-id, retry-after, x-should-retry
+
+OpenAI's client repeats a request after 408, 409, 429 and every status from 500 unless `x-should-retry` is false.
+It says so wherever a repetition cannot help.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from chatterbox_api_core.errors import (
+    ChatterboxError,
+    DeadlineExceeded,
+    InvalidInput,
+    NameTaken,
+    NotFound,
+    Overloaded,
+    StorageFailed,
+    SynthesisFailed,
+    Unavailable,
+)
+from chatterbox_api_http_litestar.headers import request_id
+
+__all__ = ["EXCEPTION_HANDLERS", "STATUS_OF", "RequestError"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class RequestError(Exception):
+    """A request that is wrong as HTTP, before it means anything to core."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+
+
+STATUS_OF: Final[dict[type[ChatterboxError], tuple[int, bool]]] = {
+    # error: (status, whether repeating the same request can help)
+    InvalidInput: (400, False),
+    NotFound: (404, False),
+    NameTaken: (409, False),
+    Overloaded: (429, True),
+    StorageFailed: (507, False),
+    DeadlineExceeded: (504, True),
+    Unavailable: (503, True),
+    SynthesisFailed: (500, True),
+    ChatterboxError: (500, False),
+}
+"""A class stands for its subclasses that are not listed themselves."""
+
+_LITESTAR_CODES: Final = {
+    400: ("invalid_request", "The request cannot be understood."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    413: ("request_too_large", "The request is larger than is allowed here."),
+    415: ("unsupported_media_type", "This content type is not accepted here."),
+}
+
+
+def _on_core_error(request: Request[Any, Any, Any], error: ChatterboxError) -> Response[Any]:
+    status, may_repeat = next(STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF)
+    headers = {} if may_repeat else {"x-should-retry": "false"}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(math.ceil(error.retry_after_s))
+    if status >= 500:
+        _log.error("%s %s: %s", request_id(request.scope), error.code, error, exc_info=error.__cause__)
+    return _answer(status, message=str(error), code=error.code, param=error.field, headers=headers)
+
+
+def _on_request_error(request: Request[Any, Any, Any], error: RequestError) -> Response[Any]:
+    return _answer(
+        error.status,
+        message=error.message,
+        code=error.code,
+        param=error.param,
+        headers={"x-should-retry": "false"},
+    )
+
+
+def _on_litestar_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    code, message = _LITESTAR_CODES.get(error.status_code, ("request_failed", error.detail))
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return _answer(error.status_code, message=message, code=code, param=None, headers=headers)
+
+
+def _on_anything_else(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    _log.error("%s failed unexpectedly", request_id(request.scope), exc_info=error)
+    return _answer(500, message="Something went wrong here; it has been logged.", code="internal_error", param=None)
+
+
+def _answer(
+    status: int, *, message: str, code: str, param: str | None, headers: dict[str, str] | None = None
+) -> Response[Any]:
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return Response(body, status_code=status, headers=headers or {}, media_type="application/json")
+
+
+EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+    ChatterboxError: _on_core_error,
+    RequestError: _on_request_error,
+    HTTPException: _on_litestar_error,
+    Exception: _on_anything_else,
+}

@@ -1,0 +1,26 @@
+"""Bounds of the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["HttpLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How much and how slowly a client may send and receive.
+
+    Attributes:
+        body_bytes: of a JSON request.
+        upload_bytes: of a form with its files and framing.
+        parts: of a form.
+        receive_s: the longest a request's body may take to arrive.
+        send_stall_s: the longest a client may leave its answer unread.
+    """
+
+    body_bytes: int = 2**20
+    upload_bytes: int = 11 * 2**20
+    parts: int = 100
+    receive_s: float = 60.0
+    send_stall_s: float = 60.0
