@@ -27,6 +27,7 @@ from chatterbox_api_core.plugins import (
 )
 from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.resolution import VoiceResolver
+from chatterbox_api_core.settings import Setting
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
 
 __all__ = ["AUTO", "Service", "chosen", "compose"]
@@ -97,12 +98,13 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
 
 def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
     """The names of the adapters that the settings choose in a group. Raises ConfigurationError."""
-    setting = {
+    by_group: dict[str, Setting[Any]] = {
         VOICE_STORES: settings.VOICE_STORE,
         SYNTHESIZERS: settings.SYNTHESIZER,
         ENCODERS: settings.ENCODERS,
         CLIP_READERS: settings.CLIP_READER,
-    }[group]
+    }
+    setting = by_group[group]
     value = setting.read(env)
     names = value if isinstance(value, tuple) else (value,)
     if names != ("auto",):

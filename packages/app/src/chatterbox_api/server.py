@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -44,9 +45,7 @@ class Drain:
 def hold_port(host: str, port: int) -> Generator[int, None, None]:
     """Make sure that the port is ours alone, 0 being any free one, and yield it. Raises ConfigurationError."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family, socket.SOCK_STREAM) as test:
             test.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             test.bind(address)
@@ -69,7 +68,7 @@ async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: C
         app,
         address=host,
         port=port,
-        interface="asgi",  # type: ignore[arg-type] — an Interfaces member or its value
+        interface=Interfaces.ASGI,
         websockets=False,
         log_enabled=False,
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
@@ -88,7 +87,7 @@ async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: C
         if first.result() == signal.SIGTERM:
             _log.info("stopping: not ready from now on, listening %g s more", drain.notice_s)
             await asyncio.wait((again,), timeout=drain.notice_s)
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         _log.info("stopping: open streams have %g s", drain.streams_s)
         await asyncio.wait((serving, again), timeout=drain.streams_s, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():

@@ -34,7 +34,7 @@ VOICE_STORE: Final = Setting(
 ENCODERS: Final = Setting(
     "ENCODERS", "auto", "Encoders by name, between commas; the first that offers a format has it.", words
 )
-CLIP_READER: Final = Setting("CLIP_READER", "auto", "What reads uploaded clips, by name; auto tries pyav, then wav.", str)
+CLIP_READER: Final = Setting("CLIP_READER", "auto", "What reads clips, by name; auto tries pyav, then wav.", str)
 VOICE_SAMPLE_PATH: Final = Setting(
     "VOICE_SAMPLE_PATH", "", "A clip to speak like where neither request nor library names a voice.", str
 )
@@ -42,7 +42,7 @@ MAX_INPUT_CHARS: Final = Setting(
     "MAX_INPUT_CHARS", "4096", "The longest text of a request, in characters.", integer(1, 1_000_000)
 )
 QUEUE_MAX: Final = Setting("QUEUE_MAX", "64", "Requests that may wait for the engine.", integer(0, 10_000))
-QUEUE_WAIT_S: Final = Setting("QUEUE_WAIT_S", "60", "The longest a request waits for its turn, in seconds.", number(0.1, 3600))
+QUEUE_WAIT_S: Final = Setting("QUEUE_WAIT_S", "60", "The longest wait for a turn, in seconds.", number(0.1, 3600))
 ENGINE_WAIT_S: Final = Setting(
     "ENGINE_WAIT_S", "120", "The longest wait for the engine's next sound, in seconds.", number(0.1, 3600)
 )

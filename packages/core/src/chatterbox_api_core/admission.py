@@ -26,9 +26,7 @@ class Admission:
         wait_s: the longest a request waits for its turn.
     """
 
-    def __init__(
-        self, *, slots: int, queue: int, wait_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, slots: int, queue: int, wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots, self._queue, self._wait_s, self._clock = slots, queue, wait_s, clock
         self._running = 0
         self._waiting: deque[Ticket] = deque()

@@ -24,6 +24,7 @@ __all__ = [
     "Language",
     "ParameterSpec",
     "Pcm",
+    "Samples",
     "Utterance",
     "Voice",
     "VoiceAudio",
@@ -31,6 +32,12 @@ __all__ = [
     "VoiceDraft",
     "VoicePrompt",
 ]
+
+
+if TYPE_CHECKING:
+    Samples: TypeAlias = memoryview[float]
+else:
+    Samples = memoryview
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +49,7 @@ class Pcm:
         rate_hz: samples per second.
     """
 
-    samples: memoryview
+    samples: Samples
     rate_hz: int
 
     def __post_init__(self) -> None:
@@ -136,8 +143,8 @@ class VoiceChanges:
     name: str | Literal[Keep.KEEP] = KEEP
     add_aliases: tuple[str, ...] = ()
     remove_aliases: tuple[str, ...] = ()
-    language: str | None | Literal[Keep.KEEP] = KEEP
-    consent: str | None | Literal[Keep.KEEP] = KEEP
+    language: str | Literal[Keep.KEEP] | None = KEEP
+    consent: str | Literal[Keep.KEEP] | None = KEEP
 
 
 @dataclass(frozen=True, slots=True)

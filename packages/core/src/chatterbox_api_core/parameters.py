@@ -19,9 +19,7 @@ def check_speed(speed: float, *, capabilities: Capabilities, encoder: Encoder) -
     """Share a speed between the engine and the encoder's tempo: (engine's, encoder's)."""
     slowest, fastest = SPEED_RANGE
     if not slowest <= speed <= fastest:
-        raise InvalidInput(
-            f"'speed' must be from {slowest:g} to {fastest:g}.", code="invalid_speed", field="speed"
-        )
+        raise InvalidInput(f"'speed' must be from {slowest:g} to {fastest:g}.", code="invalid_speed", field="speed")
     native = min(max(speed, capabilities.speed[0]), capabilities.speed[1])
     if native != speed and "tempo" not in encoder.effects:
         lowest, highest = capabilities.speed

@@ -21,7 +21,7 @@ __all__ = ["STOCK_VOICES", "ResolvedVoice", "VoiceResolver", "VoiceSource"]
 VoiceSource: TypeAlias = Literal["library", "upload", "default"]
 
 STOCK_VOICES: Final = frozenset(
-    "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split()
+    ["alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"]
 )
 """The voices OpenAI's own service offers."""
 

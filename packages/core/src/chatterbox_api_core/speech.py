@@ -253,7 +253,9 @@ class SpeechStream:
                     yield pcm
         except TimeoutError as error:
             raise DeadlineExceeded(
-                f"The engine gave no sound for {wait_s:g} s.", code="engine_timeout", retry_after_s=math.ceil(wait_s / 10)
+                f"The engine gave no sound for {wait_s:g} s.",
+                code="engine_timeout",
+                retry_after_s=math.ceil(wait_s / 10),
             ) from error
         except ChatterboxError:
             raise

@@ -39,6 +39,7 @@ class PyavClipReader:
         try:
             with av.open(
                 BytesIO(data),
+                "r",
                 options={"format_whitelist": _DEMUXERS},
                 timeout=limits.deadline_s,
                 metadata_errors="ignore",
@@ -85,7 +86,7 @@ def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> t
     samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     if not np.isfinite(samples).all():
         raise _unreadable("it has samples that are not numbers")
-    return Pcm(memoryview(np.ascontiguousarray(samples, np.float32)), rate_hz), channels
+    return Pcm(memoryview(samples.astype(np.float32, order="C").tobytes()).cast("f"), rate_hz), channels
 
 
 def _unreadable(reason: str) -> InvalidAudio:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from io import BytesIO
-from typing import Final
+from typing import Final, cast
 
 import av
 import av.filter
@@ -64,7 +64,7 @@ class PyavEncoding:
         muxer, codec, sample_format, frame_size, bit_rate = _CODECS[audio_format.name]
         self._sink: BytesIO | _Outlet = BytesIO() if complete else _Outlet()
         self._container = av.open(self._sink, "w", format=muxer)
-        self._stream: AudioStream = self._container.add_stream(codec, rate=out_rate_hz, layout="mono")
+        self._stream = cast("AudioStream", self._container.add_stream(codec, rate=out_rate_hz, layout="mono"))
         if bit_rate is not None:
             self._stream.bit_rate = bit_rate
         self._resampler = AudioResampler(sample_format, "mono", out_rate_hz, frame_size)

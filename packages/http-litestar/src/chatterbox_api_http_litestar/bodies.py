@@ -75,9 +75,7 @@ async def read_form(
         files: the names of the fields that are files.
     """
     if request.content_type[0] not in _FORM_TYPES:
-        raise RequestError(
-            415, "unsupported_media_type", "Send a form with 'Content-Type: multipart/form-data'."
-        )
+        raise RequestError(415, "unsupported_media_type", "Send a form with 'Content-Type: multipart/form-data'.")
     try:
         form = await _received(request.form(), within_s)
     except (ClientException, UnicodeDecodeError, ValueError) as error:
@@ -122,8 +120,6 @@ async def _received(arriving: Awaitable[T], within_s: float) -> T:
         async with asyncio.timeout(within_s):
             return await arriving
     except TimeoutError:
-        raise RequestError(
-            408, "request_timeout", f"The request did not arrive within {within_s:g} s."
-        ) from None
+        raise RequestError(408, "request_timeout", f"The request did not arrive within {within_s:g} s.") from None
     except InternalServerException:
         raise RequestError(499, "client_closed_request", "The client went away while it sent.") from None

@@ -100,6 +100,5 @@ def _engine_params(values: Mapping[str, Any], speech: SpeechService) -> dict[str
 
 def _check_model(model: str | None, *, engine: str) -> None:
     if model and model != engine and not _KNOWN_MODELS.fullmatch(model):
-        raise RequestError(
-            404, "model_not_found", f"There is no model {model[:64]!r} here; GET /v1/models lists those there are.", "model"
-        )
+        message = f"There is no model {model[:64]!r} here; GET /v1/models lists those there are."
+        raise RequestError(404, "model_not_found", message, "model")

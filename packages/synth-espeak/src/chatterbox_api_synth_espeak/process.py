@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from chatterbox_api_core.errors import SynthesisFailed
+from chatterbox_api_core.model import Samples
 
 __all__ = ["ChildDied", "ChildProcess"]
 
@@ -61,7 +62,7 @@ class ChildProcess:
     def alive(self) -> bool:
         return self._process.returncode is None
 
-    async def speak(self, text: str, *, voice: str, rate: int, pitch: int) -> AsyncGenerator[memoryview, None]:
+    async def speak(self, text: str, *, voice: str, rate: int, pitch: int) -> AsyncGenerator[Samples, None]:
         """Yield float32 samples. Raises ChildDied, SynthesisFailed."""
         self._id += 1
         job = {"id": self._id, "text": text, "voice": voice, "rate": rate, "pitch": pitch}
@@ -75,7 +76,7 @@ class ChildProcess:
             else:
                 raise _failure(payload)
 
-    async def measure_pitch_hz(self, samples: memoryview, rate_hz: int) -> float | None:
+    async def measure_pitch_hz(self, samples: Samples, rate_hz: int) -> float | None:
         """The median pitch of a clip's voiced parts. Raises ChildDied, SynthesisFailed."""
         await self._send(b"M", struct.pack("<I", rate_hz) + samples.tobytes())
         kind, payload = await self._receive()

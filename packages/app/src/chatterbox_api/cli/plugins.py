@@ -46,7 +46,7 @@ def plugins(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("port", "name", "package", "state", "detail")
+    table = Table("port", "name", "package", "state", "detail", box=None, padding=(0, 2, 0, 0))
     for finding in findings:
         colour = {"ready": "green", "broken": "red", "incomplete": "yellow"}.get(finding["state"], "")
         table.add_row(
@@ -67,7 +67,7 @@ def check_plugins(env: Mapping[str, str] | None = None) -> list[Finding]:
     """
     entries = [(group, entry) for group in GROUPS for entry in installed(group)]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return list(pool.map(lambda item: _probed(*item, env), entries))
+        return list(pool.map(lambda found: _probed(found[0], found[1], env), entries))
 
 
 def _probed(group: str, entry: EntryPoint, env: Mapping[str, str] | None) -> Finding:

@@ -24,7 +24,13 @@ _MAX_CHARS = 1_000_000
 
 @click.command(short_help="Speak a text into a file.")
 @click.argument("text")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, allow_dash=True), help="FILE, or - for standard output.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="FILE, or - for standard output.",
+)
 @click.option("--voice", help="Id, name or alias of a voice.")
 @click.option("--clip", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A recording to sound like.")
 @click.option("--format", "audio_format", help="wav, mp3, ...; by the file's extension when left out.")

@@ -71,7 +71,8 @@ async def _serve(env: Mapping[str, str]) -> None:
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
             def on_listening() -> None:
-                _log.info("listening on %s, engine %s, voices in %s", address, service.speech.engine, service.store_name)
+                engine = service.speech.engine
+                _log.info("listening on %s, engine %s, voices in %s", address, engine, service.store_name)
                 _log.info(
                     "try: curl %s/v1/audio/speech -H 'Content-Type: application/json' "
                     """-d '{"input": "Hello!"}' -o hello.mp3""",

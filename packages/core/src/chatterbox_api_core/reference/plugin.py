@@ -12,9 +12,7 @@ from chatterbox_api_core.settings import Setting, integer, number
 
 __all__ = ["memory", "tone", "wav", "wav_reader"]
 
-_PACE: Final = Setting(
-    "TONE_PACE", "0", "Seconds of waiting per second of sound; 1 is real time.", number(0, 100)
-)
+_PACE: Final = Setting("TONE_PACE", "0", "Seconds of waiting per second of sound; 1 is real time.", number(0, 100))
 _CONCURRENT: Final = Setting("TONE_CONCURRENT", "8", "How many tones sound at once.", integer(1, 64))
 
 

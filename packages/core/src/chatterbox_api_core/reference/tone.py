@@ -72,9 +72,7 @@ def _tone(hz: float, begin: int, end: int, total: int) -> list[float]:
     """Samples of a tone that fades in and out over 5 ms, so that joins do not click."""
     fade = _RATE_HZ / 200
     step = 2 * math.pi * hz / _RATE_HZ
-    return [
-        _AMPLITUDE * min(1.0, i / fade, (total - 1 - i) / fade) * math.sin(step * i) for i in range(begin, end)
-    ]
+    return [_AMPLITUDE * min(1.0, i / fade, (total - 1 - i) / fade) * math.sin(step * i) for i in range(begin, end)]
 
 
 def _frequency_hz(pcm: Pcm) -> float:
