@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -69,7 +70,7 @@ def _check(value: float | int | str, spec: ParameterSpec) -> float | int | str:
         if not isinstance(value, str):
             raise refuse("text")
         return value
-    if isinstance(value, (str, bool)) or (spec.kind == "int" and value != int(value)):
+    if isinstance(value, (str, bool)) or not math.isfinite(value) or (spec.kind == "int" and value != int(value)):
         raise refuse("a whole number" if spec.kind == "int" else "a number")
     low = spec.minimum if spec.minimum is not None else float("-inf")
     high = spec.maximum if spec.maximum is not None else float("inf")

@@ -66,13 +66,13 @@ def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> t
         raise _unreadable(f"its rate is {rate_hz} Hz")
     if not 1 <= channels <= limits.max_channels:
         raise _unreadable(f"it has {channels} channels")
-    resampler = AudioResampler("flt", "mono", rate_hz)
+    to_float = AudioResampler("fltp")
     parts: list[np.ndarray] = []
     count = 0
     for frame in container.decode(stream):
-        for mono in resampler.resample(frame):
-            parts.append(mono.to_ndarray()[0])
-            count += mono.samples
+        for converted in to_float.resample(frame):
+            parts.append(converted.to_ndarray().mean(axis=0))
+            count += converted.samples
         if count > limits.max_duration_s * rate_hz:
             raise InvalidAudio(
                 f"The clip is longer than {limits.max_duration_s:g} s.",
@@ -82,7 +82,6 @@ def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> t
             )
         if time.monotonic() > deadline:
             raise _unreadable("it takes too long to decode")
-    parts.extend(mono.to_ndarray()[0] for mono in resampler.resample(None))
     samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     if not np.isfinite(samples).all():
         raise _unreadable("it has samples that are not numbers")

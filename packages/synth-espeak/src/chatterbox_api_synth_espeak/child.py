@@ -25,6 +25,7 @@ import ctypes
 import json
 import os
 import queue
+import re
 import signal
 import struct
 import sys
@@ -84,8 +85,8 @@ class Espeak:
             record = voices[index].contents
             index += 1
             identifier = record.identifier.decode()
-            if identifier.startswith("mb/"):
-                continue  # MBROLA's voices need data that is not here
+            if identifier.startswith("mb/") or not _has_dictionary(identifier):
+                continue  # MBROLA's voices need data that is not here, and some languages lack theirs
             for priority, tag in _tags(record.languages):
                 entry = (priority, identifier, record.name.decode())
                 best[tag] = min(best.get(tag, entry), entry)
@@ -107,6 +108,14 @@ class Espeak:
         if count > 0:
             self._emit(ctypes.string_at(samples, 2 * count))
         return 0
+
+
+def _has_dictionary(identifier: str) -> bool:
+    """Whether a voice's pronunciation rules are among the data; without them it is silent."""
+    definition = (Path("espeak-ng-data/lang") / identifier).read_text(encoding="utf-8")
+    named = re.search(r"^dictionary\s+(\S+)", definition, re.MULTILINE)
+    name = named.group(1) if named else Path(identifier).name.partition("-")[0]
+    return (Path("espeak-ng-data") / f"{name}_dict").exists()
 
 
 def _tags(address: int) -> list[tuple[int, str]]:

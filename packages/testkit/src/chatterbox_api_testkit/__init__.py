@@ -1,1 +1,21 @@
-"""x"""
+"""The contracts of the ports, as test classes to inherit.
+
+    class TestMyEngine(SynthesizerContract):
+        @asynccontextmanager
+        async def open(self) -> AsyncGenerator[Synthesizer, None]:
+            async with MyEngine.open() as engine:
+                yield engine
+
+Tests ask for declared capabilities and never for a class. Where an adapter must deviate, it says so and why, and
+the test is then expected to fail:
+
+    deviations = {"test_closing_stops_the_work": "the device finishes its buffer first"}
+"""
+
+from __future__ import annotations
+
+from chatterbox_api_testkit.clip_reader import ClipReaderContract
+from chatterbox_api_testkit.encoder import EncoderContract
+from chatterbox_api_testkit.synthesizer import SynthesizerContract
+
+__all__ = ["ClipReaderContract", "EncoderContract", "SynthesizerContract"]

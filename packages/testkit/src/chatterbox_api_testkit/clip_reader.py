@@ -1,0 +1,98 @@
+"""The contract of ClipReader, in WAV, which every reader reads."""
+
+from __future__ import annotations
+
+import math
+import struct
+import time
+
+import pytest
+
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.model import ClipLimits, Pcm
+from chatterbox_api_core.ports import ClipReader
+from chatterbox_api_testkit.contract import Contract
+from chatterbox_api_testkit.sounds import frequency_hz, level, sine, wav
+
+__all__ = ["ClipReaderContract"]
+
+LIMITS = ClipLimits(max_duration_s=30.0)
+
+
+class ClipReaderContract(Contract):
+    """Inherit and give `reader`."""
+
+    reader: ClipReader
+
+    @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000])
+    @pytest.mark.parametrize("channels", [1, 2])
+    def test_reads_what_was_recorded(self, rate_hz: int, channels: int) -> None:
+        tone = sine(440, 2.0, rate_hz=rate_hz)
+        clip = self.reader.read(wav(tone, channels=channels), limits=LIMITS)
+        assert (clip.report.rate_hz, clip.report.channels) == (rate_hz, channels)
+        assert clip.pcm.rate_hz == rate_hz
+        assert clip.report.duration_s == pytest.approx(2.0, abs=0.001)
+        assert len(clip.pcm) == len(tone)
+        assert frequency_hz(clip.pcm) == pytest.approx(440, rel=0.001)
+        assert level(clip.pcm.samples) == pytest.approx(level(tone.samples), rel=0.01)
+
+    def test_result_is_read_only(self) -> None:
+        clip = self.reader.read(wav(sine(440, 1.5)), limits=LIMITS)
+        assert clip.pcm.samples.readonly
+
+    def test_too_short(self) -> None:
+        self.refuses(wav(sine(440, 0.9)), "audio_too_short")
+
+    def test_too_long(self) -> None:
+        self.refuses(wav(Pcm.silence(31.0, rate_hz=8_000)), "audio_too_long")
+
+    def test_too_large(self) -> None:
+        with pytest.raises(InvalidAudio):
+            self.reader.read(wav(sine(440, 2.0)), limits=ClipLimits(max_bytes=1000))
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\0" * 5000,
+            b"This is no sound at all. " * 200,
+            b"%PDF-1.7\n" + b"x" * 5000,
+            b"PK\x03\x04" + b"x" * 5000,
+            b"#EXTM3U\nhttp://127.0.0.1:9/a.wav\n",
+            b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+            b"RIFF\xff\xff\xff\xffWAVE",
+            wav(sine(440, 2.0))[:44],
+            wav(sine(440, 2.0))[:30],
+        ],
+        ids=["empty", "zeros", "text", "pdf", "zip", "playlist", "sdp", "riff", "header", "half-header"],
+    )
+    def test_what_is_no_clip_is_refused_quickly(self, data: bytes) -> None:
+        began = time.perf_counter()
+        with pytest.raises(InvalidAudio):
+            self.reader.read(data, limits=LIMITS)
+        assert time.perf_counter() - began < LIMITS.deadline_s
+
+    def test_lying_sizes_are_claims(self) -> None:
+        """A header that promises four gigabytes is cut to what is there."""
+        data = bytearray(wav(sine(440, 2.0)))
+        struct.pack_into("<I", data, 40, 0xFFFFFFF0)
+        assert self.reader.read(bytes(data), limits=LIMITS).report.duration_s == pytest.approx(2.0, abs=0.01)
+
+    @pytest.mark.parametrize(("rate_hz", "channels"), [(1, 1), (3_000, 1), (400_000, 1), (16_000, 65), (16_000, 0)])
+    def test_odd_rates_and_channels_are_refused(self, rate_hz: int, channels: int) -> None:
+        data = bytearray(wav(sine(440, 4.0, rate_hz=16_000)))
+        struct.pack_into("<HI", data, 22, channels, rate_hz)
+        struct.pack_into("<IH", data, 28, min(rate_hz * channels * 2, 2**32 - 1), channels * 2)
+        self.refuses(bytes(data), "invalid_audio")
+
+    def test_samples_that_are_no_numbers_are_refused(self) -> None:
+        values = [math.nan, math.inf] * 16_000
+        body = struct.pack(f"<{len(values)}f", *values)
+        head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(body), b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32)
+        self.refuses(head + struct.pack("<4sI", b"data", len(body)) + body, "invalid_audio")
+
+    def refuses(self, data: bytes, code: str) -> None:
+        with pytest.raises(InvalidAudio) as caught:
+            self.reader.read(data, limits=LIMITS)
+        assert caught.value.code == code
+        assert caught.value.field == "voice_file"

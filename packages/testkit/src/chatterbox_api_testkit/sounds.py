@@ -1,0 +1,66 @@
+"""Sounds to test with, and measures of sounds. No dependencies beyond core."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import AsyncIterable, Sequence
+from itertools import pairwise
+
+from chatterbox_api_core.model import Pcm, VoicePrompt
+
+__all__ = ["collect", "frequency_hz", "level", "prompt", "sine", "voice_like", "wav"]
+
+
+def sine(hz: float, duration_s: float, *, rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
+    step = 2 * math.pi * hz / rate_hz
+    count = round(duration_s * rate_hz)
+    return Pcm.from_floats([amplitude * math.sin(step * i) for i in range(count)], rate_hz=rate_hz)
+
+
+def voice_like(hz: float, duration_s: float, *, rate_hz: int = 16_000) -> Pcm:
+    """A buzz with falling overtones, which a pitch tracker takes for a voice of `hz`."""
+    step = 2 * math.pi * hz / rate_hz
+    count = round(duration_s * rate_hz)
+    samples = [0.2 * sum(math.sin(step * i * k) / k for k in range(1, 9)) for i in range(count)]
+    return Pcm.from_floats(samples, rate_hz=rate_hz)
+
+
+def wav(pcm: Pcm, *, channels: int = 1) -> bytes:
+    """A 16-bit WAV file of `pcm`, the same in every channel."""
+    values = [max(-32768, min(32767, round(value * 32767))) for value in pcm.samples for _ in range(channels)]
+    data = struct.pack(f"<{len(values)}h", *values)
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, channels, pcm.rate_hz),
+        *(2 * channels * pcm.rate_hz, 2 * channels, 16, b"data", len(data)),
+    )
+    return header + data
+
+
+def prompt(pcm: Pcm, *, key: str) -> VoicePrompt:
+    """A prompt of `pcm` under a key."""
+
+    async def fetch() -> Pcm:
+        return pcm
+
+    return VoicePrompt(key, fetch)
+
+
+async def collect(sound: AsyncIterable[Pcm]) -> Pcm:
+    """All of a sound as one."""
+    parts = [pcm async for pcm in sound]
+    assert parts, "there is no sound"
+    return Pcm.from_floats([value for pcm in parts for value in pcm.samples], rate_hz=parts[0].rate_hz)
+
+
+def frequency_hz(pcm: Pcm) -> float:
+    """Of a tone: its rising zero crossings, between the first and the last."""
+    crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
+    assert len(crossings) > 1, "this is no tone"
+    return (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])
+
+
+def level(samples: Sequence[float]) -> float:
+    """Root mean square."""
+    return math.sqrt(sum(value * value for value in samples) / max(1, len(samples)))

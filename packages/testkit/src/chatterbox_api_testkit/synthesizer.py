@@ -1,0 +1,144 @@
+"""The contract of Synthesizer."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing
+
+import pytest
+import pytest_asyncio
+
+from chatterbox_api_core.errors import NotFound
+from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_testkit.contract import Contract
+from chatterbox_api_testkit.sounds import collect, level, prompt, voice_like
+
+__all__ = ["SynthesizerContract"]
+
+SENTENCE = "The morning is bright and the birds are singing."
+LONGER = f"{SENTENCE} {SENTENCE} {SENTENCE}"
+
+
+@pytest.mark.asyncio
+class SynthesizerContract(Contract):
+    """Inherit and give `open`."""
+
+    def open(self) -> AbstractAsyncContextManager[Synthesizer]:
+        """The engine, for one test."""
+        raise NotImplementedError
+
+    @pytest_asyncio.fixture
+    async def engine(self) -> AsyncGenerator[Synthesizer, None]:
+        async with self.open() as engine:
+            yield engine
+
+    async def test_declares_plausible_capabilities(self, engine: Synthesizer) -> None:
+        declared = engine.capabilities
+        assert 8_000 <= declared.rate_hz <= 48_000
+        assert declared.concurrent >= 1
+        assert declared.max_chars >= 50
+        assert declared.speed[0] <= 1.0 <= declared.speed[1]
+        tags = [language.tag for language in declared.languages]
+        assert len(tags) == len(set(tags))
+        assert engine.capabilities == declared, "capabilities change while the engine is open"
+
+    async def test_is_ready_once_open(self, engine: Synthesizer) -> None:
+        assert await engine.ready() is None  # type: ignore[func-returns-value]
+
+    async def test_speaks_audibly_at_the_declared_rate(self, engine: Synthesizer) -> None:
+        sound = await collect(engine.speak(Utterance(SENTENCE), None))
+        assert sound.rate_hz == engine.capabilities.rate_hz
+        assert sound.duration_s > 0.5
+        assert all(math.isfinite(value) and abs(value) <= 1.5 for value in sound.samples)
+        assert level(sound.samples) > 0.005
+
+    async def test_longer_text_takes_longer(self, engine: Synthesizer) -> None:
+        short = await collect(engine.speak(Utterance(SENTENCE), None))
+        long = await collect(engine.speak(Utterance(LONGER), None))
+        assert long.duration_s > 1.5 * short.duration_s
+
+    async def test_takes_text_of_the_declared_length(self, engine: Synthesizer) -> None:
+        text = ("word " * engine.capabilities.max_chars)[: engine.capabilities.max_chars]
+        assert (await collect(engine.speak(Utterance(text), None))).duration_s > 1
+
+    async def test_markup_is_text(self, engine: Synthesizer) -> None:
+        plain = await collect(engine.speak(Utterance("Hello there my friend"), None))
+        marked = await collect(engine.speak(Utterance('<break time="9s"/>Hello <b>there</b> my friend'), None))
+        assert marked.duration_s >= plain.duration_s * 0.9
+        assert marked.duration_s < plain.duration_s + 9
+
+    async def test_speed_is_honoured_in_the_declared_range(self, engine: Synthesizer) -> None:
+        slowest, fastest = engine.capabilities.speed
+        natural = (await collect(engine.speak(Utterance(LONGER), None))).duration_s
+        for speed in {max(slowest, 0.6), slowest, min(fastest, 1.8), fastest} - {1.0}:
+            spoken = (await collect(engine.speak(Utterance(LONGER, speed=speed), None))).duration_s
+            assert spoken == pytest.approx(natural / speed, rel=0.2), f"at speed {speed}"
+
+    async def test_speaks_its_languages(self, engine: Synthesizer) -> None:
+        for language in engine.capabilities.languages[:: max(1, len(engine.capabilities.languages) // 5)]:
+            sound = await collect(engine.speak(Utterance("1 2 3 4 5", language=language.tag), None))
+            assert sound.duration_s > 0.2, language
+
+    async def test_takes_a_prompt_and_keeps_it_warm(self, engine: Synthesizer) -> None:
+        """A second utterance in the same voice neither fetches nor decodes its clip."""
+        fetched = 0
+        clip = voice_like(150, 6)
+
+        async def fetch() -> Pcm:
+            nonlocal fetched
+            fetched += 1
+            return clip
+
+        for _ in range(2):
+            await collect(engine.speak(Utterance(SENTENCE), VoicePrompt("a" * 64, fetch)))
+        assert fetched <= 1
+
+    async def test_a_prompt_that_cannot_be_fetched_fails_as_it_says(self, engine: Synthesizer) -> None:
+        async def fetch() -> Pcm:
+            raise NotFound("gone")
+
+        with pytest.raises(NotFound):
+            await collect(engine.speak(Utterance(SENTENCE), VoicePrompt("b" * 64, fetch)))
+        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5
+
+    async def test_voices_do_not_mix_at_full_concurrency(self, engine: Synthesizer) -> None:
+        """What each voice says alone it says beside others: the same length and the same level."""
+        prompts = [prompt(voice_like(90 + 40 * i, 6), key=f"{i:064x}") for i in range(engine.capabilities.concurrent)]
+        alone = [await collect(engine.speak(Utterance(SENTENCE, seed=1), each)) for each in prompts]
+        together = await asyncio.gather(*(collect(engine.speak(Utterance(SENTENCE, seed=1), each)) for each in prompts))
+        for one, other in zip(alone, together, strict=True):
+            assert other.duration_s == pytest.approx(one.duration_s, rel=0.02)
+            assert level(other.samples) == pytest.approx(level(one.samples), rel=0.05)
+
+    async def test_closing_stops_the_work(self, engine: Synthesizer) -> None:
+        """Within half a second the engine is free again, for as many calls as it declares."""
+        for _ in range(2):
+            sounds = [engine.speak(Utterance(LONGER), None) for _ in range(engine.capabilities.concurrent)]
+            for sound in sounds:
+                await anext(sound)
+            began = time.perf_counter()
+            for sound in sounds:
+                await sound.aclose()
+            assert time.perf_counter() - began < 0.5
+        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5
+
+    async def test_cancelling_stops_the_work(self, engine: Synthesizer) -> None:
+        async def speak_for_ever() -> None:
+            while True:
+                async with aclosing(engine.speak(Utterance(LONGER), None)) as sound:
+                    async for _ in sound:
+                        pass
+
+        for delay_s in (0.0, 0.001, 0.01, 0.05):
+            tasks = [asyncio.create_task(speak_for_ever()) for _ in range(engine.capabilities.concurrent)]
+            await asyncio.sleep(delay_s)
+            for task in tasks:
+                task.cancel()
+            done, pending = await asyncio.wait(tasks, timeout=0.5)
+            assert not pending
+            assert all(task.cancelled() for task in done)
+        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5

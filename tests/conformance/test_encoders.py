@@ -1,0 +1,16 @@
+"""PyAV's adapters keep the contracts."""
+
+from __future__ import annotations
+
+from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.encoder import PyavEncoder
+from chatterbox_api_testkit import ClipReaderContract, EncoderContract
+
+
+class TestPyavEncoder(EncoderContract):
+    encoder = PyavEncoder()
+    reader = PyavClipReader()
+
+
+class TestPyavClipReader(ClipReaderContract):
+    reader = PyavClipReader()

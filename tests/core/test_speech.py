@@ -1,0 +1,241 @@
+"""The use case: one request from text to bytes, and all the ways it can end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+from support.in_process import speech_service
+
+from chatterbox_api_core.errors import (
+    ChatterboxError,
+    DeadlineExceeded,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    SynthesisFailed,
+)
+from chatterbox_api_core.model import Capabilities, ClipLimits, ParameterSpec, Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder, WavReader
+from chatterbox_api_core.speech import SpeechLimits
+from chatterbox_api_testkit.sounds import frequency_hz, level, sine, wav
+
+TEXT = "This is a sentence of some length. And this is another one, that ends here."
+
+
+class ScriptedEngine:
+    """An engine that does what a test says, and remembers what became of its generators."""
+
+    def __init__(self, script: Callable[[Utterance], AsyncGenerator[Pcm, None]], **capabilities: object) -> None:
+        declared = {"clones": False, "languages": (), "rate_hz": 24_000, "concurrent": 1, "max_chars": 36}
+        self.capabilities = Capabilities(**{**declared, **capabilities})  # type: ignore[arg-type]
+        self.heard: list[Utterance] = []
+        self.running = 0
+        self._script = script
+
+    async def ready(self) -> None:
+        return
+
+    async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
+        self.heard.append(utterance)
+        self.running += 1
+        try:
+            async for pcm in self._script(utterance):
+                yield pcm
+        finally:
+            self.running -= 1
+
+
+async def hum(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    for _ in range(3):
+        await asyncio.sleep(0)
+        yield sine(440, 0.2)
+
+
+async def test_speaks_every_piece_with_pauses_between() -> None:
+    engine = ScriptedEngine(hum)
+    async with speech_service(engine).stream(TEXT, audio_format="wav") as stream:
+        data = await stream.read()
+    pcm = WavReader().read(data, limits=ClipLimits()).pcm
+    spoken = [utterance.text for utterance in engine.heard]
+    assert " ".join(spoken) == TEXT
+    assert stream.pieces == stream.pieces_done == len(spoken) == 3
+    assert pcm.duration_s == pytest.approx(3 * 0.6 + 0.2, abs=0.001), "one pause, after the sentence, none in it"
+    assert stream.timings.audio_s == pytest.approx(1.8, abs=0.001)
+    order = [stream.timings.resolved_s, stream.timings.admitted_s, stream.timings.first_audio_s]
+    assert order == sorted(order)
+    assert stream.timings.finished_s >= order[-1] > 0
+
+
+async def test_streamed_bytes_come_before_the_engine_is_done() -> None:
+    engine = ScriptedEngine(hum)
+    async with speech_service(engine).stream(TEXT, audio_format="mp3") as stream:
+        first = await anext(aiter(stream))
+        assert first
+        assert stream.pieces_done < stream.pieces
+        assert engine.running == 1
+    assert engine.running == 0, "leaving the stream closes the engine"
+
+
+@pytest.mark.parametrize(("audio_format", "complete"), [("wav", True), ("mp3", False)])
+async def test_a_format_has_its_habit(audio_format: str, complete: bool) -> None:
+    service = speech_service(ScriptedEngine(hum))
+    assert service.stream("Hello.", audio_format=audio_format).complete is complete
+    assert service.stream("Hello.", audio_format=audio_format, complete=not complete).complete is not complete
+
+
+async def test_the_uploaded_clip_is_the_voice() -> None:
+    service = speech_service(ToneSynthesizer())
+    async with service.stream("Hello there.", clip=wav(sine(333, 1.5))) as stream:
+        pcm = WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
+    assert stream.voice.source == "upload"
+    assert frequency_hz(pcm) == pytest.approx(333, rel=0.01)
+
+
+async def test_speed_is_shared_between_engine_and_tempo() -> None:
+    """The engine does what it declares, the encoder's tempo the rest; together it is what was asked for."""
+    engine = ScriptedEngine(hum, speed=(0.5, 2.0))
+    durations = {}
+    for speed in (0.25, 1.0, 4.0):
+        async with speech_service(engine).stream("Hello.", speed=speed) as stream:
+            data = await stream.read()
+        durations[speed] = WavReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s
+    assert [utterance.speed for utterance in engine.heard] == [0.5, 1.0, 2.0]
+    assert durations[0.25] == pytest.approx(1.2, abs=0.05)
+    assert durations[4.0] == pytest.approx(0.3, abs=0.05)
+
+
+async def test_speed_beyond_engine_and_encoder_is_refused() -> None:
+    service = speech_service(ScriptedEngine(hum), encoders=[WavEncoder()])
+    with pytest.raises(InvalidInput) as caught:
+        service.stream("Hello.", speed=1.5)
+    assert caught.value.code == "invalid_speed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "field"),
+    [
+        ({"text": " "}, "empty_input", "input"),
+        ({"text": "a" * 5000}, "input_too_long", "input"),
+        ({"audio_format": "MP4"}, "unsupported_format", "response_format"),
+        ({"audio_format": ""}, "unsupported_format", "response_format"),
+        ({"speed": 0.24}, "invalid_speed", "speed"),
+        ({"speed": 4.01}, "invalid_speed", "speed"),
+        ({"speed": float("nan")}, "invalid_speed", "speed"),
+        ({"language": "xx"}, "unsupported_language", "language"),
+        ({"seed": -1}, "invalid_seed", "seed"),
+        ({"seed": 2**63}, "invalid_seed", "seed"),
+        ({"params": {"warmth": 1.1}}, "invalid_parameter", "warmth"),
+        ({"params": {"warmth": "hot"}}, "invalid_parameter", "warmth"),
+        ({"params": {"warmth": float("nan")}}, "invalid_parameter", "warmth"),
+        ({"params": {"steps": 1.5}}, "invalid_parameter", "steps"),
+        ({"params": {"steps": float("inf")}}, "invalid_parameter", "steps"),
+        ({"params": {"style": 3}}, "invalid_parameter", "style"),
+    ],
+)
+async def test_each_bad_argument_is_named(arguments: dict[str, object], code: str, field: str) -> None:
+    specs = (
+        ParameterSpec("warmth", "float", 0.5, minimum=0.0, maximum=1.0),
+        ParameterSpec("steps", "int", 10, minimum=1, maximum=20),
+        ParameterSpec("style", "str", "plain"),
+    )
+    engine = ScriptedEngine(hum, params=specs)
+    with pytest.raises(InvalidInput) as caught:
+        speech_service(engine).stream(**{"text": "Hello.", **arguments})  # type: ignore[arg-type]
+    assert (caught.value.code, caught.value.field) == (code, field)
+    assert not engine.heard
+
+
+async def test_parameters_of_other_engines_are_ignored() -> None:
+    engine = ScriptedEngine(hum, params=(ParameterSpec("warmth", "float", 0.5, minimum=0.0, maximum=1.0),))
+    async with speech_service(engine).stream("Hi.", params={"warmth": 1, "cfg_weight": 0.3}) as stream:
+        await stream.read()
+    assert engine.heard[0].params == {"warmth": 1.0}
+
+
+async def fail_at_once(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    raise RuntimeError("the device is on fire")
+    yield
+
+
+async def fail_later(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    yield sine(440, 0.5)
+    raise RuntimeError("the device is on fire")
+
+
+async def hang(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    await asyncio.sleep(60)
+    yield sine(440, 0.5)
+
+
+async def say_nothing(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    return
+    yield
+
+
+async def change_rate(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    yield sine(440, 0.5, rate_hz=16_000)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected", "code"),
+    [
+        (fail_at_once, SynthesisFailed, "synthesis_failed"),
+        (fail_later, SynthesisFailed, "synthesis_failed"),
+        (hang, DeadlineExceeded, "engine_timeout"),
+        (say_nothing, InvalidInput, "unsupported_text"),
+        (change_rate, SynthesisFailed, "synthesis_failed"),
+    ],
+)
+async def test_a_failing_engine_ends_one_request(
+    script: Callable[[Utterance], AsyncGenerator[Pcm, None]], expected: type[ChatterboxError], code: str
+) -> None:
+    """With an error of ours that does not tell strangers what the engine said, and the place is free again."""
+    engine = ScriptedEngine(script)
+    service = speech_service(engine, queue=0, limits=SpeechLimits(engine_wait_s=0.05))
+    for _ in range(3):
+        with pytest.raises(expected) as caught:
+            async with service.stream("Hello.") as stream:
+                await stream.read()
+        assert caught.value.code == code
+        assert "fire" not in str(caught.value)
+    assert engine.running == 0
+    assert service.admission.running == 0
+
+
+async def test_a_flood_is_refused_before_anything_is_fetched() -> None:
+    engine = ScriptedEngine(hang)
+    service = speech_service(engine, queue=1)
+    tasks = [asyncio.create_task(_read(service)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded):
+        async with service.stream("Hello.", voice="unknown", clip=b"nonsense"):
+            pass
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (service.admission.running, service.admission.waiting, engine.running) == (0, 0, 0)
+
+
+async def _read(service: object) -> None:
+    async with service.stream("Hello.") as stream:  # type: ignore[attr-defined]
+        await stream.read()
+
+
+async def test_an_unknown_voice_gives_its_place_back() -> None:
+    service = speech_service(ScriptedEngine(hum), queue=0)
+    for _ in range(3):
+        with pytest.raises(NotFound):
+            async with service.stream("Hello.", voice="nobody"):
+                pass
+    async with service.stream("Hello.") as stream:
+        assert level(WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm.samples) > 0.1
+
+
+async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
+    reference = WavEncoder()
+    service = speech_service(ScriptedEngine(hum), encoders=[reference])
+    assert [offered.name for offered in service.formats] == ["wav"]
+    with pytest.raises(InvalidInput):
+        service.stream("Hello.", audio_format="mp3")

@@ -1,0 +1,103 @@
+"""The HTTP application on a real server and a real socket, in the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import events
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from chatterbox_api_core.admission import Admission
+from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
+from chatterbox_api_core.reference import MemoryStore
+from chatterbox_api_core.resolution import VoiceResolver
+from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.encoder import PyavEncoder
+from chatterbox_api_http_litestar import HttpLimits, create_app
+from support.service import free_port
+
+__all__ = ["CpuMonitor", "cpu_monitor", "serving", "speech_service"]
+
+
+def speech_service(
+    synthesizer: Synthesizer,
+    *,
+    store: VoiceStore | None = None,
+    encoders: Sequence[Encoder] = (),
+    slots: int | None = None,
+    queue: int = 64,
+    wait_s: float = 30.0,
+    limits: SpeechLimits | None = None,
+    sample: bytes | None = None,
+) -> SpeechService:
+    return SpeechService(
+        engine="test",
+        synthesizer=synthesizer,
+        encoders=encoders or [PyavEncoder()],
+        voices=VoiceResolver(store=store or MemoryStore(), clip_reader=PyavClipReader(), sample=sample),
+        admission=Admission(slots=slots or synthesizer.capabilities.concurrent, queue=queue, wait_s=wait_s),
+        limits=limits,
+    )
+
+
+@asynccontextmanager
+async def serving(
+    speech: SpeechService, *, store: VoiceStore | None = None, limits: HttpLimits | None = None
+) -> AsyncGenerator[str, None]:
+    """The address of a server that runs for the length of the block."""
+    app = create_app(speech=speech, store=store or MemoryStore(), version="test", limits=limits)
+    port = free_port()
+    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False)
+    task = asyncio.create_task(server.serve())
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            break
+        except OSError:
+            await asyncio.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait((task,), timeout=3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class CpuMonitor:
+    """CPU time of this thread in each callback of the event loop, in seconds."""
+
+    longest_s: float = 0.0
+    callbacks: int = 0
+    culprits: list[tuple[float, str]] = field(default_factory=list)
+
+
+@contextmanager
+def cpu_monitor() -> Generator[CpuMonitor, None, None]:
+    monitor = CpuMonitor()
+    original = events.Handle._run
+
+    def timed(handle: events.Handle) -> None:
+        before = time.thread_time()
+        try:
+            original(handle)
+        finally:
+            spent = time.thread_time() - before
+            monitor.callbacks += 1
+            monitor.longest_s = max(monitor.longest_s, spent)
+            if spent > 0.01:
+                monitor.culprits.append((spent, repr(handle)))
+
+    events.Handle._run = timed  # type: ignore[assignment, method-assign]
+    try:
+        yield monitor
+    finally:
+        events.Handle._run = original  # type: ignore[method-assign]

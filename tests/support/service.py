@@ -1,0 +1,103 @@
+"""The real service as a process of its own, as a user starts it, and what became of its processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+__all__ = ["RunningService", "free_port", "run_cli", "running_service", "start_service"]
+
+START_S = 30.0
+
+
+@dataclass
+class RunningService:
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def children(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **settings}
+
+
+def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """One command of `chatterbox-api`, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "chatterbox_api", *arguments],
+        cwd=cwd,
+        env=clean_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def start_service(cwd: Path, **settings: str) -> RunningService:
+    """Start `chatterbox-api serve` and wait until it is ready."""
+    port = int(settings.setdefault("PORT", str(free_port())))
+    log = cwd / "service.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatterbox_api", "serve"],
+            cwd=cwd,
+            env=clean_environment(settings),
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    service = RunningService(process, f"http://127.0.0.1:{port}", log)
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{service.url}/ready", timeout=2).status_code == 200:
+                return service
+        except httpx.TransportError:
+            time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise AssertionError(f"the service did not start:\n{log.read_text()}")
+
+
+@contextmanager
+def running_service(cwd: Path, **settings: str) -> Generator[RunningService, None, None]:
+    """The service for the length of a block; in the end it must stop in good order and leave nothing running."""
+    service = start_service(cwd, **{"DRAIN_NOTICE_S": "0", **settings})
+    try:
+        yield service
+        children = service.children()
+        assert service.stop() == 0, service.log.read_text()
+        gone, alive = psutil.wait_procs(children, timeout=2)
+        assert not alive, f"left running: {alive}"
+        assert len(gone) == len(children)
+    finally:
+        if service.process.poll() is None:
+            os.killpg(service.process.pid, signal.SIGKILL)
+            service.process.wait()
