@@ -82,7 +82,9 @@ def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> t
             )
         if time.monotonic() > deadline:
             raise _unreadable("it takes too long to decode")
-    samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    if not count:
+        raise _unreadable("it has no sound in it")
+    samples = np.concatenate(parts)
     if not np.isfinite(samples).all():
         raise _unreadable("it has samples that are not numbers")
     return Pcm(memoryview(samples.astype(np.float32, order="C").tobytes()).cast("f"), rate_hz), channels

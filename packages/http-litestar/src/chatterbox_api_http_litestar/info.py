@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from litestar import HttpMethod, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_core.ports import VoiceStore
@@ -42,7 +43,7 @@ def info_routes(
         return {"models": models}
 
     @route("/models/{model:str}", http_method=_READ)
-    async def get_model(model: str) -> dict[str, Any]:
+    async def get_model(model: FromPath[str]) -> dict[str, Any]:
         for known in models:
             if known["id"] == model:
                 return known

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from chatterbox_api_core.model import Pcm, VoicePrompt
 
-__all__ = ["collect", "frequency_hz", "level", "prompt", "sine", "voice_like", "wav"]
+__all__ = ["collect", "frequency_hz", "level", "middle", "prompt", "sine", "voice_like", "wav"]
 
 
 def sine(hz: float, duration_s: float, *, rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
@@ -59,6 +59,12 @@ def frequency_hz(pcm: Pcm) -> float:
     crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
     assert len(crossings) > 1, "this is no tone"
     return (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])
+
+
+def middle(pcm: Pcm) -> Pcm:
+    """Without an eighth at each end, where codecs fade in and out."""
+    edge = len(pcm) // 8
+    return Pcm(pcm.samples[edge : len(pcm) - edge], pcm.rate_hz)
 
 
 def level(samples: Sequence[float]) -> float:

@@ -85,6 +85,8 @@ class WavReader:
             raise _broken(f"it has {channels} channels")
         width = channels * bits // 8
         duration_s = len(body) // width / rate_hz
+        if not duration_s:
+            raise _broken("it has no sound in it")
         _check_duration(duration_s, limits)
         values = _decode(body[: len(body) // width * width], code, bits, deadline)
         mono = [sum(values[i : i + channels]) / channels for i in range(0, len(values), channels)]
