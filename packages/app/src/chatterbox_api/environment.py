@@ -25,8 +25,10 @@ __all__ = ["check_all", "declared_settings", "read_environment"]
 _log = logging.getLogger(__name__)
 
 _OWN_PREFIX: Final = "CHATTERBOX_"
-_KUBERNETES_LINK = re.compile(r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
-"""Kubernetes describes each service of a namespace in the environment: CHATTERBOX_API_PORT=tcp://..."""
+_KUBERNETES_LINK = re.compile(
+    r".+_(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d+|PORT=(tcp|udp)://.*|PORT_\d+_(TCP|UDP)(_\w+)?=.*)"
+)
+"""Kubernetes describes each service of a namespace in the environment: CHATTERBOX_API_PORT=tcp://10.0.0.1:80."""
 _SHORT: Final = 6
 """Names shorter than this are near to too much: HOME is two letters from HOST."""
 
@@ -71,8 +73,8 @@ def check_all(env: Mapping[str, str]) -> None:
 def _check_names(from_file: Mapping[str, str], environment: Mapping[str, str], *, file: Path) -> None:
     declared = {setting.name for setting in declared_settings()}
     prefixes = (_OWN_PREFIX, *_plugin_prefixes(declared))
-    for name in [*from_file, *environment]:
-        if name in declared or _KUBERNETES_LINK.fullmatch(name):
+    for name, value in [*from_file.items(), *environment.items()]:
+        if name in declared or _KUBERNETES_LINK.fullmatch(f"{name}={value}"):
             continue
         near = next((known for known in sorted(declared) if _is_near(name, known)), None)
         if near is None and not name.startswith(prefixes):

@@ -1,0 +1,107 @@
+"""The other commands, as a person and as a script use them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.service import clean_environment, free_port, run_cli
+
+from chatterbox_api_core.model import ClipLimits, Pcm
+from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
+
+
+def read(path: Path) -> Pcm:
+    return PyavClipReader().read(path.read_bytes(), limits=ClipLimits(max_bytes=2**30, min_duration_s=0, max_duration_s=3600)).pcm
+
+
+def test_say_writes_the_format_of_the_file(tmp_path: Path) -> None:
+    for name, magic in (("a.wav", b"RIFF"), ("b.mp3", b"ID3")):
+        done = run_cli("say", "Good morning. How are you?", "-o", name, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name).read_bytes().startswith(magic)
+        assert 1 < read(tmp_path / name).duration_s < 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "b.mp3"]
+
+
+def test_say_sounds_like_the_clip(tmp_path: Path) -> None:
+    (tmp_path / "me.wav").write_bytes(wav(sine(350, 2)))
+    arguments = ("say", "Hello.", "-o", "out", "--clip", "me.wav", "--format", "mp3")
+    done = run_cli(*arguments, cwd=tmp_path, SYNTHESIZER="tone")
+    assert done.returncode == 0, done.stderr
+    assert frequency_hz(middle(read(tmp_path / "out"))) == pytest.approx(350, rel=0.02)
+
+
+def test_say_reads_and_writes_pipes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "chatterbox_api", "say", "-", "-o", "-", "--format", "wav"]
+    text, env = b"One two three. " * 500, clean_environment({})
+    done = subprocess.run(command, input=text, capture_output=True, cwd=tmp_path, env=env, check=True)
+    (tmp_path / "out.wav").write_bytes(done.stdout)
+    assert read(tmp_path / "out.wav").duration_s > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["say", "..."], 2, ("nothing to say",)),
+        (["say", "Hello.", "--format", "morse"], 2, ("morse", "wav", "mp3")),
+        (["say", "Hello.", "--speed", "9"], 2, ("speed", "4")),
+        (["say", "Hello.", "--voice", "nobody"], 4, ("nobody",)),
+        (["say", "Hello.", "--clip", "nowhere.wav"], 2, ("nowhere.wav",)),
+        (["say", "Hello.", "--clip", "text.txt"], 2, ("cannot be read",)),
+        (["say", "Hello.", "--voice", "a", "--clip", "text.txt"], 2, ("exclude",)),
+        (["say", "Hello.", "--env-file", "nowhere.env"], 3, ("nowhere.env",)),
+        (["sing"], 2, ("sing",)),
+    ],
+)
+def test_failures_have_their_exit_code_and_leave_no_file(
+    tmp_path: Path, arguments: list[str], code: int, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "text.txt").write_text("no sound")
+    output = ["-o", "out.wav"] if arguments[0] == "say" else []
+    done = run_cli(*arguments, *output, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_plugins_checks_each_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = run_cli("plugins", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    findings = {(finding["group"], finding["name"]): finding for finding in json.loads(done.stdout)}
+    for known in (
+        *(("voice_stores", "memory"), ("synthesizers", "espeak"), ("synthesizers", "tone")),
+        *(("encoders", "pyav"), ("encoders", "wav"), ("clip_readers", "pyav"), ("clip_readers", "wav")),
+    ):
+        assert findings[known]["state"] == "ready", findings[known]
+    broken = run_cli("plugins", "--json", cwd=tmp_path, ESPEAK_DATA_PATH="/nowhere/data")
+    states = {(finding["group"], finding["name"]): finding["state"] for finding in json.loads(broken.stdout)}
+    assert states["synthesizers", "espeak"] == "broken"
+    assert states["synthesizers", "tone"] == "ready"
+    assert "espeak" in run_cli("plugins", cwd=tmp_path).stdout
+
+
+def test_doctor_finds_health_and_illness(tmp_path: Path) -> None:
+    healthy = run_cli("doctor", cwd=tmp_path, PORT=str(free_port()))
+    assert healthy.returncode == 0, healthy.stdout
+    assert "✗" not in healthy.stdout
+    assert all(word in healthy.stdout for word in ("Python", "Settings", "Port", "Engine", "mp3", "wav"))
+    ill = run_cli("doctor", cwd=tmp_path, PORT=str(free_port()), ESPEAK_DATA_PATH="/nowhere/data")
+    assert ill.returncode == 1
+    assert "✗" in ill.stdout
+    misspelled = run_cli("doctor", cwd=tmp_path, SYNTHESISER="x")
+    assert misspelled.returncode == 1
+    assert "SYNTHESIZER" in misspelled.stdout
+
+
+def test_help_can_be_followed(tmp_path: Path) -> None:
+    overview = run_cli("--help", cwd=tmp_path).stdout
+    assert all(word in overview for word in ("serve", "say", "plugins", "doctor", "Exit codes"))
+    settings = run_cli("serve", "--help", cwd=tmp_path).stdout
+    assert all(word in settings for word in ("PORT", "4123", "SYNTHESIZER", "ESPEAK_PROCESSES", "DRAIN_NOTICE_S"))
