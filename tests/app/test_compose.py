@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatterbox_api.compose import AUTO, chosen, compose
 from chatterbox_api_core.errors import ConfigurationError, PluginError
-from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VOICE_STORES
+from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VOICE_STORES, Plugin, load
 
 PLUGIN = """
 from contextlib import asynccontextmanager
@@ -74,16 +75,13 @@ def test_absent_is_passed_by_ready_is_taken_incomplete_stops() -> None:
 
 
 async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    import chatterbox_api.compose as module
-
     opened: list[str] = []
-    real = module.load
 
-    def watching(group: str, name: str) -> object:
-        plugin = real(group, name)
+    def watching(group: str, name: str) -> Plugin[Any]:
+        plugin = load(group, name)
 
         @asynccontextmanager
-        async def open_(env: Mapping[str, str]) -> AsyncGenerator[object, None]:
+        async def open_(env: Mapping[str, str]) -> AsyncGenerator[Any, None]:
             opened.append(name)
             try:
                 async with plugin.open(env) as adapter:
@@ -91,9 +89,9 @@ async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: py
             finally:
                 opened.remove(name)
 
-        return type(plugin)(settings=plugin.settings, state=plugin.state, open=open_)
+        return Plugin(settings=plugin.settings, state=plugin.state, open=open_)
 
-    monkeypatch.setattr(module, "load", watching)
+    monkeypatch.setattr("chatterbox_api.compose.load", watching)
     with pytest.raises(ConfigurationError):
         async with compose({"SYNTHESIZER": "tone", "VOICE_SAMPLE_PATH": "/nowhere"}):
             pass

@@ -76,9 +76,7 @@ def test_unknown_names_within_our_prefixes_stop_the_start(
         ("CHATTERBOX_API_SERVICE_PORT_HTTP", "4123"),
     ],
 )
-def test_names_of_others_are_left_alone(
-    env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_names_of_others_are_left_alone(env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Those of every shell, and what Kubernetes tells about services."""
     monkeypatch.setenv(name, value)
     read_environment()

@@ -47,8 +47,8 @@ def test_speaks_without_any_setting(tmp_path: Path) -> None:
         assert level(mp3.samples) > 0.02
         pitches = []
         for hz in (85, 220):
-            files = {"input": (None, SENTENCE), "voice_file": ("clip.wav", wav(voice_like(hz, 4)))}
-            uploaded = client.post("/audio/speech/upload", files=files)
+            files = {"voice_file": ("clip.wav", wav(voice_like(hz, 4)))}
+            uploaded = client.post("/audio/speech/upload", data={"input": SENTENCE}, files=files)
             assert (uploaded.status_code, uploaded.headers["content-type"]) == (200, "audio/wav")
             clip = read(uploaded.content)
             assert clip.duration_s == pytest.approx(mp3.duration_s, rel=0.15)

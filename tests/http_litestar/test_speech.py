@@ -78,8 +78,11 @@ async def test_json_gives_mp3_and_the_upload_wav() -> None:
             spoken = await client.post(f"{prefix}/audio/speech", json={"input": "Hello there.", "model": "tts-1"})
             assert (spoken.status_code, spoken.headers["content-type"]) == (200, "audio/mpeg")
             assert read(spoken.content).duration_s == pytest.approx(0.72, abs=0.15)
-            form = {"input": (None, "Hello there."), "voice_file": ("x.bin", wav(sine(300, 1.5)))}
-            uploaded = await client.post(f"{prefix}/audio/speech/upload", files=form)
+            uploaded = await client.post(
+                f"{prefix}/audio/speech/upload",
+                data={"input": "Hello there."},
+                files={"voice_file": ("x.bin", wav(sine(300, 1.5)))},
+            )
             assert (uploaded.status_code, uploaded.headers["content-type"]) == (200, "audio/wav")
             assert uploaded.headers["x-voice-source"] == "upload"
             assert uploaded.headers["x-engine"] == "test"
