@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,23 @@ def test_say_reads_and_writes_pipes(tmp_path: Path) -> None:
     done = subprocess.run(command, input=text, capture_output=True, cwd=tmp_path, env=env, check=True)
     (tmp_path / "out.wav").write_bytes(done.stdout)
     assert read(tmp_path / "out.wav").duration_s > 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_say_that_is_ended_leaves_no_file(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "chatterbox_api", "say", "On and on. " * 500, "-o", "out.wav"]
+    env = clean_environment({"SYNTHESIZER": "tone", "TONE_PACE": "1"})
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE)
+    for _ in range(200):
+        if list(tmp_path.iterdir()):
+            break
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()), "it has begun"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
+    assert b"Traceback" not in errors
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

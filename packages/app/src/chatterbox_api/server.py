@@ -1,10 +1,9 @@
 """One process that serves HTTP and owns its signals.
 
-The server is granian, embedded: it answers oversized headers with 431 and slow ones with a timeout, and moves
-bodies on threads of its own, off the event loop, which uvicorn does not; first bytes are equally early on both
-(`benchmarks/`). Two things it leaves to us. It shares its port with any other process that asks for it, so two
-services would take each other's requests: the port is held here first. And it stops listening at once when told
-to stop, so a notice comes before that.
+The server is granian, embedded. It is as fast as uvicorn here (`benchmarks/servers.py`); it answers oversized headers
+with 431 and slow ones with a timeout, which uvicorn does not. Two things it leaves to us. It shares its port with any
+other process that asks for it, so two services would take each other's requests: the port is held here first. And it
+stops listening at once when told to stop, so a notice comes before that.
 
     SIGTERM -> `/ready` says 503, DRAIN_NOTICE_S -> the port closes, open streams have DRAIN_S -> exit 0
     SIGINT  -> the same without the notice; a second signal of either kind ends the streams at once

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Final, NoReturn
 
@@ -43,6 +44,8 @@ for command in (serve, say, plugins, doctor):
 
 
 def main() -> NoReturn:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
@@ -58,3 +61,8 @@ def main() -> NoReturn:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     sys.exit(0)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    """End by an exception, so that half-written files are removed and children ended. `serve` has its own way."""
+    sys.exit(128 + number)
