@@ -18,7 +18,7 @@ from chatterbox_api_core.names import (
 
 
 @pytest.mark.parametrize(
-    "twin", ["Anna", "ANNA", " anna ", "Ａｎｎａ", "An\u200bna", "anna\u2060", "\ufeffAnna", "An\u00adna"]
+    "twin", ["Anna", "ANNA", " anna ", "Ａｎｎａ", "An\u200bna", "anna\u2060", "\ufeffAnna", "An\u00adna", "An\u034fna"]
 )
 def test_twins_are_one_name(twin: str) -> None:
     assert canonical_name(twin) == "anna"
@@ -59,7 +59,8 @@ def test_ordinary_names_are_accepted(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "   ", "\u200b", "a" * 101, "a/b", "a\\b", "C:", "a*", "a?", 'a"', "<a>", "a|b", "a\0b", "a\nb", "a%2fb"),
+        *("", "   ", "\u200b", "\u3164", "\u2800"),
+        *("a" * 101, "a/b", "a\\b", "C:", "a*", "a?", 'a"', "<a>", "a|b", "a\0b", "a\nb", "a%2fb"),
         *sorted(RESERVED_NAMES),
         *("DEFAULT", "ｄｅｆａｕｌｔ", "voice_x", "VOICE_1", new_voice_id()),
     ],

@@ -6,10 +6,10 @@ import hashlib
 
 import pytest
 
-from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, Unavailable
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed
+from chatterbox_api_core.model import Clip, ClipLimits, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, WavReader
-from chatterbox_api_core.resolution import VoiceResolver
+from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
 from chatterbox_api_testkit.sounds import frequency_hz, sine, wav
 
 LIBRARY, DEFAULT, UPLOAD, SAMPLE = (wav(sine(hz, 1.5, rate_hz=8000)) for hz in (300, 400, 500, 600))
@@ -60,6 +60,7 @@ async def library() -> tuple[MemoryStore, Voice, Voice]:
         ("C:\\", False, True, True, InvalidInput),
         ("a" * 10_000, False, True, True, InvalidInput),
         ("\u200b", False, True, True, InvalidInput),
+        ("\ufdfa" * 340_000, False, True, True, InvalidInput),
     ],
 )
 async def test_priority(
@@ -109,6 +110,58 @@ async def test_a_damaged_clip_never_speaks() -> None:
     await store.add(VoiceDraft("Anna"), VoiceAudio(LIBRARY, "0" * 64, 1.5))
     resolved = await VoiceResolver(store=store, clip_reader=WavReader()).resolve(voice="anna")
     assert resolved.prompt is not None
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(StorageFailed) as caught:
         await resolved.prompt.pcm()
     assert caught.value.code == "voice_damaged"
+
+
+async def test_a_stored_clip_that_cannot_be_read_is_not_the_clients_fault() -> None:
+    store = MemoryStore()
+    await store.add(VoiceDraft("Anna"), VoiceAudio(b"noise", hashlib.sha256(b"noise").hexdigest(), 1.5))
+    resolved = await VoiceResolver(store=store, clip_reader=WavReader()).resolve(voice="anna")
+    assert resolved.prompt is not None
+    with pytest.raises(StorageFailed) as caught:
+        await resolved.prompt.pcm()
+    assert (caught.value.code, caught.value.field) == ("voice_damaged", "voice")
+
+
+class CountingReader(WavReader):
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        self.reads += 1
+        return super().read(data, limits=limits)
+
+
+async def test_a_clip_is_decoded_once_while_there_is_room() -> None:
+    reader = CountingReader()
+    resolver = VoiceResolver(store=MemoryStore(), clip_reader=reader, sample=SAMPLE)
+    for _ in range(3):
+        resolved = await resolver.resolve()
+        assert resolved.prompt is not None
+        assert reader.reads <= 1, "a warm engine neither fetches nor decodes"
+        await resolved.prompt.pcm()
+    assert reader.reads == 1
+    small = VoiceResolver(store=MemoryStore(), clip_reader=reader, sample=SAMPLE, decoded_bytes=100)
+    for _ in range(2):
+        resolved = await small.resolve()
+        assert resolved.prompt is not None
+        assert frequency_hz(await resolved.prompt.pcm()) == pytest.approx(600, rel=0.01)
+    assert reader.reads == 3
+
+
+async def test_refreshing_finds_what_happened_meanwhile() -> None:
+    store, anna, bert = await library()
+    resolver = VoiceResolver(store=store, clip_reader=WavReader())
+    resolved = await resolver.resolve(voice="Anna")
+    await store.replace(anna.id, VoiceAudio(DEFAULT, hashlib.sha256(DEFAULT).hexdigest(), 1.5))
+    current = await resolver.refresh(resolved)
+    assert current.prompt is not None
+    assert current.prompt.key != anna.sha256
+    assert frequency_hz(await current.prompt.pcm()) == pytest.approx(400, rel=0.01)
+    await store.set_default(bert.id)
+    assert (await resolver.refresh(ResolvedVoice("default"))).voice == bert
+    await store.remove(anna.id)
+    with pytest.raises(NotFound):
+        await resolver.refresh(resolved)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatterbox_api_core.errors import ConfigurationError
-from chatterbox_api_core.settings import Setting, boolean, integer, number, one_of, words
+from chatterbox_api_core.settings import Setting, integer, number, one_of, words
 
 
 def test_unset_and_empty_are_the_default() -> None:
@@ -25,7 +25,6 @@ def test_unset_and_empty_are_the_default() -> None:
         (Setting("WAIT_S", "1", "", number(0, 10)), "nan", "a number from 0 to 10"),
         (Setting("WAIT_S", "1", "", number(0, 10)), "10.1", "a number from 0 to 10"),
         (Setting("LEVEL", "a", "", one_of("a", "b")), "c", "one of a, b"),
-        (Setting("SWITCH", "no", "", boolean), "perhaps", "true or false"),
     ],
 )
 def test_wrong_values_are_explained(setting: Setting[object], value: str, expected: str) -> None:
@@ -44,5 +43,4 @@ def test_a_secret_is_never_shown() -> None:
 
 def test_other_kinds() -> None:
     assert Setting("LIST", "a, b,,c", "", words).read({}) == ("a", "b", "c")
-    assert Setting("SWITCH", "on", "", boolean).read({}) is True
     assert Setting("NUMBER", "-3", "", integer(-5, 5)).read({}) == -3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Callable
 
 import pytest
@@ -16,9 +17,18 @@ from chatterbox_api_core.errors import (
     Overloaded,
     SynthesisFailed,
 )
-from chatterbox_api_core.model import Capabilities, ClipLimits, ParameterSpec, Pcm, Utterance, VoicePrompt
-from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder, WavReader
-from chatterbox_api_core.speech import SpeechLimits
+from chatterbox_api_core.model import (
+    Capabilities,
+    ClipLimits,
+    ParameterSpec,
+    Pcm,
+    Utterance,
+    VoiceAudio,
+    VoiceDraft,
+    VoicePrompt,
+)
+from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
+from chatterbox_api_core.speech import SpeechLimits, SpeechService
 from chatterbox_api_testkit.sounds import frequency_hz, level, sine, wav
 
 TEXT = "This is a sentence of some length. And this is another one, that ends here."
@@ -69,7 +79,11 @@ async def test_speaks_every_piece_with_pauses_between() -> None:
 
 
 async def test_streamed_bytes_come_before_the_engine_is_done() -> None:
-    engine = ScriptedEngine(hum)
+    async def hum_and_wait(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+        yield sine(440, 0.5)
+        await asyncio.sleep(60)
+
+    engine = ScriptedEngine(hum_and_wait)
     async with speech_service(engine).stream(TEXT, audio_format="mp3") as stream:
         first = await anext(aiter(stream))
         assert first
@@ -83,6 +97,61 @@ async def test_a_format_has_its_habit(audio_format: str, complete: bool) -> None
     service = speech_service(ScriptedEngine(hum))
     assert service.stream("Hello.", audio_format=audio_format).complete is complete
     assert service.stream("Hello.", audio_format=audio_format, complete=not complete).complete is not complete
+
+
+async def test_a_slow_reader_does_not_hold_the_engine() -> None:
+    """What is made is kept for it, and the place is free; beyond the bound the engine waits."""
+    engine = ScriptedEngine(hum)
+    service = speech_service(engine, slots=1, queue=0)
+    async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
+        first = await anext(aiter(slow))
+        await asyncio.sleep(0.2)
+        assert (engine.running, service.admission.running) == (0, 0)
+        async with service.stream(TEXT, audio_format="wav") as other:
+            assert len(await other.read()) > 50_000
+        assert len(first + await slow.read()) > 50_000
+    service = speech_service(engine, slots=1, queue=0, limits=SpeechLimits(run_ahead_bytes=1000))
+    async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
+        await anext(aiter(slow))
+        await asyncio.sleep(0.2)
+        assert (engine.running, service.admission.running) == (1, 1)
+    assert (engine.running, service.admission.running) == (0, 0)
+
+
+async def test_a_voice_that_is_replaced_while_its_request_waits_speaks_as_it_is_then() -> None:
+    def audio(hz: int) -> VoiceAudio:
+        data = wav(sine(hz, 1.5))
+        return VoiceAudio(data, hashlib.sha256(data).hexdigest(), 1.5)
+
+    store = MemoryStore()
+    anna = await store.add(VoiceDraft("Anna"), audio(300))
+    service = speech_service(ToneSynthesizer(pace=0.3), store=store, slots=1)
+    first = asyncio.create_task(_speak(service, "anna"))
+    second = asyncio.create_task(_speak(service, "anna"))
+    await asyncio.sleep(0.05)
+    await store.replace(anna.id, audio(500))
+    assert frequency_hz(await first) == pytest.approx(300, rel=0.02)
+    assert frequency_hz(await second) == pytest.approx(500, rel=0.02)
+
+
+async def _speak(service: SpeechService, voice: str) -> Pcm:
+    async with service.stream("Hello there.", voice=voice) as stream:
+        return WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
+
+
+async def test_pieces_without_sound_leave_no_pauses() -> None:
+    async def hum_at_words(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+        if "word" in utterance.text:
+            yield sine(440, 0.5)
+
+    for text, duration_s in (("1.\n\n2.\n\nword.", 0.5), ("word.\n\n1.\n\n2.\n\nword.\n\n3.", 1.5)):
+        async with speech_service(ScriptedEngine(hum_at_words)).stream(text) as stream:
+            data = await stream.read()
+        assert WavReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s == duration_s
+    with pytest.raises(InvalidInput) as caught:
+        async with speech_service(ScriptedEngine(hum_at_words)).stream("1.\n\n2.", audio_format="mp3") as stream:
+            await anext(aiter(stream))
+    assert caught.value.code == "unsupported_text"
 
 
 async def test_the_uploaded_clip_is_the_voice() -> None:
@@ -131,6 +200,7 @@ async def test_speed_beyond_engine_and_encoder_is_refused() -> None:
         ({"params": {"warmth": float("nan")}}, "invalid_parameter", "warmth"),
         ({"params": {"steps": 1.5}}, "invalid_parameter", "steps"),
         ({"params": {"steps": float("inf")}}, "invalid_parameter", "steps"),
+        ({"params": {"steps": 10**400}}, "invalid_parameter", "steps"),
         ({"params": {"style": 3}}, "invalid_parameter", "style"),
     ],
 )
@@ -164,6 +234,11 @@ async def fail_later(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
     raise RuntimeError("the device is on fire")
 
 
+async def time_out(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+    raise TimeoutError
+    yield
+
+
 async def hang(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
     await asyncio.sleep(60)
     yield sine(440, 0.5)
@@ -183,6 +258,7 @@ async def change_rate(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
     [
         (fail_at_once, SynthesisFailed, "synthesis_failed"),
         (fail_later, SynthesisFailed, "synthesis_failed"),
+        (time_out, SynthesisFailed, "synthesis_failed"),
         (hang, DeadlineExceeded, "engine_timeout"),
         (say_nothing, InvalidInput, "unsupported_text"),
         (change_rate, SynthesisFailed, "synthesis_failed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -20,8 +21,18 @@ TEXTS = st.text(
 @given(TEXTS, st.integers(10, 200), st.integers(5, 200))
 def test_nothing_is_lost_added_or_too_long(text: str, max_chars: int, first_chars: int) -> None:
     pieces = split(text, max_chars=max_chars, first_chars=first_chars)
-    assert "".join("".join(piece.text for piece in pieces).split()) == "".join(text.split())
-    assert all(0 < len(piece.text) <= max_chars for piece in pieces)
+    spoken = "".join("".join(piece.text for piece in pieces).split())
+    assert [char for char in spoken if words(char)] == [char for char in text if words(char)]
+    assert all(0 < len(piece.text) <= max_chars and words(piece.text) for piece in pieces)
+
+
+def words(text: str) -> bool:
+    return any(unicodedata.category(char)[0] in "LN" for char in text)
+
+
+def test_what_has_no_words_is_no_piece() -> None:
+    assert [piece.text for piece in split("Hello.\n\n---\n\n***\n\nBye.", max_chars=100)] == ["Hello.", "Bye."]
+    assert split("--- ***", max_chars=100) == ()
 
 
 def test_first_piece_is_short_the_others_are_full() -> None:
@@ -81,6 +92,7 @@ def test_long_sentences_are_cut_at_clauses_then_spaces_then_characters() -> None
 def test_a_character_and_its_marks_stay_together() -> None:
     pieces = split("e\u0301" * 40, max_chars=31, first_chars=31)
     assert all(piece.text.startswith("e") for piece in pieces)
+    assert all(piece.text.startswith("ที") for piece in split("ที" * 40, max_chars=31, first_chars=31))
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "...", "?!", "😀🎉", "\u200b\u200b", "\0", "\ud800", "*-_"])
@@ -97,8 +109,16 @@ def test_too_long_is_refused() -> None:
 
 
 def test_what_cannot_be_spoken_is_taken_out() -> None:
+    assert clean("page\fNext\x85line\vand\x1fmore", max_chars=100) == "page\nNext\nline\nand\nmore"
     assert clean("a\0b\x07c\u202ed\ufeffe\ud800 f\r\ng", max_chars=100) == "abcde f\ng"
     assert clean("می\u200cخواهم", max_chars=100) == "می\u200cخواهم", "joiners are part of words"
+
+
+@pytest.mark.parametrize("text", [mark * 4095 + "a" for mark in ".।。?”"])
+def test_rows_of_marks_take_little_time(text: str) -> None:
+    began = time.process_time()
+    split(clean(text, max_chars=4096), max_chars=400)
+    assert time.process_time() - began < 0.05
 
 
 @pytest.mark.parametrize("text", ["a" * 4096, "\u0301" * 4095 + "a", "a." * 2048, ". " * 2000 + "a", "a,b " * 1024])

@@ -74,6 +74,7 @@ def test_say_that_is_ended_leaves_no_file(tmp_path: Path, number: signal.Signals
         (["say", "Hello.", "--clip", "nowhere.wav"], 2, ("nowhere.wav",)),
         (["say", "Hello.", "--clip", "text.txt"], 2, ("cannot be read",)),
         (["say", "Hello.", "--voice", "a", "--clip", "text.txt"], 2, ("exclude",)),
+        (["say", "Hello.", "-o", "nowhere/out.wav"], 2, ("nowhere",)),
         (["say", "Hello.", "--env-file", "nowhere.env"], 3, ("nowhere.env",)),
         (["sing"], 2, ("sing",)),
     ],
@@ -82,7 +83,7 @@ def test_failures_have_their_exit_code_and_leave_no_file(
     tmp_path: Path, arguments: list[str], code: int, words: tuple[str, ...]
 ) -> None:
     (tmp_path / "text.txt").write_text("no sound")
-    output = ["-o", "out.wav"] if arguments[0] == "say" else []
+    output = ["-o", "out.wav"] if arguments[0] == "say" and "-o" not in arguments else []
     done = run_cli(*arguments, *output, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr

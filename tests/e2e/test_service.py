@@ -147,6 +147,8 @@ def test_two_services_do_not_share_a_port(tmp_path: Path) -> None:
         ({"VOICE_SAMPLE_PATH": "/nowhere.wav"}, ("VOICE_SAMPLE_PATH", "/nowhere.wav")),
         ({"ENCODERS": "pyav,lame"}, ("lame", "pyav")),
         ({"TONE_PACE": "fast"}, ("TONE_PACE", "fast")),
+        ({"HOST": "nowhere.invalid"}, ("HOST", "nowhere.invalid")),
+        ({"HOST": "h" * 300}, ("HOST",)),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_says_what_to_change(
@@ -157,6 +159,12 @@ def test_a_wrong_setting_stops_the_start_and_says_what_to_change(
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr
+
+
+def test_a_host_may_be_a_name(tmp_path: Path) -> None:
+    with running_service(tmp_path, HOST="localhost") as service:
+        assert httpx.get(f"{service.url}/health").status_code == 200
+        assert "listening on http://localhost:" in service.log.read_text()
 
 
 def test_the_sample_is_the_default_voice(tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ async def test_other_content_types(client: httpx.AsyncClient, kind: str) -> None
         ({"voice": "v" * 10_000}, 400, "invalid_voice", "voice"),
         ({"voice": {}}, 400, "invalid_voice", "voice"),
         ({"voice": {"id": 1}}, 400, "invalid_voice", "voice"),
+        ({"voice": {"id": ""}}, 400, "invalid_voice", "voice"),
+        ({"voice": "\ufdfa" * 30_000}, 400, "invalid_voice", "voice"),
         ({"voice": []}, 400, "invalid_voice", "voice"),
         ({"voice": "http://127.0.0.1:9/a.wav"}, 400, "invalid_voice", "voice"),
         ({"voice": {"id": "voice_" + "0" * 26}}, 404, "voice_not_found", "voice"),
@@ -133,8 +135,13 @@ async def test_odd_but_fine(client: httpx.AsyncClient, fields: dict[str, Any]) -
             b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\n\xff\r\n--x--\r\n',
             "multipart/form-data; boundary=x",
         ),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="input"\r\n'
+            b"Content-Type: text/plain; charset=foo\r\n\r\na\r\n--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
     ],
-    ids=["no-boundary", "truncated", "no-part", "no-utf-8"],
+    ids=["no-boundary", "truncated", "no-part", "no-utf-8", "no-charset"],
 )
 async def test_damaged_forms(client: httpx.AsyncClient, content: bytes, headers: str) -> None:
     answer = await client.post("/audio/speech/upload", content=content, headers={"content-type": headers})

@@ -97,7 +97,11 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
 
 
 def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the adapters that the settings choose in a group. Raises ConfigurationError."""
+    """The names of the adapters that the settings choose in a group: one, or several encoders.
+
+    Raises:
+        ConfigurationError: nothing can be chosen, or what is chosen is not set up.
+    """
     by_group: dict[str, Setting[Any]] = {
         VOICE_STORES: settings.VOICE_STORE,
         SYNTHESIZERS: settings.SYNTHESIZER,
@@ -108,13 +112,20 @@ def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
     value = setting.read(env)
     names = value if isinstance(value, tuple) else (value,)
     if names != ("auto",):
+        if not names:
+            raise ConfigurationError(f"{setting.name} names nothing.", field=setting.name, remedy="Name one, or auto.")
         for name in names:
             reason = _not_set_up(load(group, name), env)
             if reason:
                 raise ConfigurationError(f"{setting.name}={name} cannot be used: {reason}.", field=setting.name)
         return names
     present = {entry.name for entry in installed(group)}
-    usable = [name for name in AUTO[group] if name in present and _passes(group, name, env)]
+    usable: list[str] = []
+    for name in AUTO[group]:
+        if name in present and _passes(group, name, env):
+            usable.append(name)
+            if group != ENCODERS:
+                break
     if not usable:
         raise ConfigurationError(
             f"None of {', '.join(AUTO[group])} is installed and set up.",

@@ -42,7 +42,10 @@ def read_environment(env_file: Path | None = None) -> dict[str, str]:
     path = Path(".env") if env_file is None else env_file
     if env_file is not None and not path.is_file():
         raise ConfigurationError(f"There is no file {path}.", field="--env-file")
-    from_file = {name: value or "" for name, value in dotenv_values(path).items()} if path.is_file() else {}
+    try:
+        from_file = {name: value or "" for name, value in dotenv_values(path).items()} if path.is_file() else {}
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8.", remedy="Save it as UTF-8.") from None
     _check_names(from_file, os.environ, file=path)
     return {**from_file, **os.environ}
 

@@ -1,6 +1,6 @@
 """Checks one adapter, in a process of its own: what crashes, hangs or floods there harms nobody.
 
-`python -m chatterbox_api.probe GROUP NAME` prints one line of JSON: {"state", "detail"}.
+`python -m chatterbox_api.probe GROUP NAME [ENV_FILE]` prints one line of JSON: {"state", "detail"}.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from chatterbox_api.environment import read_environment
@@ -40,9 +41,10 @@ def _describe(adapter: Any) -> str:
 
 
 def main() -> None:
-    group, name = sys.argv[1:]
+    group, name, *env_file = sys.argv[1:]
     try:
-        result = asyncio.run(_probe(group, name, read_environment()))
+        env = read_environment(Path(env_file[0]) if env_file else None)
+        result = asyncio.run(_probe(group, name, env))
     except ChatterboxError as error:
         result = {"state": "broken", "detail": str(error)}
     print(json.dumps(result))  # noqa: T201 — this line is the result

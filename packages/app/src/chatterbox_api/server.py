@@ -41,24 +41,33 @@ class Drain:
 
 
 @contextlib.contextmanager
-def hold_port(host: str, port: int) -> Generator[int, None, None]:
-    """Make sure that the port is ours alone, 0 being any free one, and yield it. Raises ConfigurationError."""
+def hold_port(host: str, port: int) -> Generator[tuple[str, int], None, None]:
+    """Make sure that the port is ours alone, 0 being any free one.
+
+    Yields:
+        The address in numbers, and the port.
+
+    Raises:
+        ConfigurationError: another has it, or there is no such address.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family, socket.SOCK_STREAM) as test:
             test.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             test.bind(address)
             free_port: int = test.getsockname()[1]
-    except OSError as error:
+            numeric = str(address[0])
+    except (OSError, UnicodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "it is no address"
         raise ConfigurationError(
-            f"The service cannot listen on {host}:{port}: {error.strerror}.",
+            f"The service cannot listen on {host}:{port}: {reason}.",
             field="PORT",
             remedy="Choose another PORT or HOST, or stop what listens there.",
         ) from None
     with socket.socket(family, socket.SOCK_STREAM) as ours:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         ours.bind((address[0], free_port, *address[2:]))
-        yield free_port
+        yield numeric, free_port
 
 
 async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: Callable[[], None]) -> None:
@@ -75,6 +84,7 @@ async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: C
     serving = asyncio.create_task(server.serve())
     with _signals() as received:
         first = asyncio.create_task(received.get())
+        await _until_listening(host, port, serving)
         on_listening()
         await asyncio.wait((serving, first), return_when=asyncio.FIRST_COMPLETED)
         if not first.done():
@@ -94,6 +104,17 @@ async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: C
         for task in (serving, again):
             task.cancel()
         await asyncio.gather(serving, again, return_exceptions=True)
+
+
+async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return
 
 
 @contextlib.contextmanager

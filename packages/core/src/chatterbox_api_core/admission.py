@@ -56,10 +56,10 @@ class Admission:
         """When the line will have moved: what is ahead, at the pace of late."""
         return min(60.0, max(1.0, math.ceil(self._service_s * (self._reserved + 1) / self._slots)))
 
-    async def _wait(self, ticket: Ticket) -> None:
+    async def _wait(self, ticket: Ticket) -> bool:
         if self._running < self._slots and not self._waiting:
             self._start(ticket)
-            return
+            return False
         self._waiting.append(ticket)
         try:
             async with asyncio.timeout(self._wait_s):
@@ -71,6 +71,7 @@ class Admission:
                 remedy="Try again a little later.",
                 retry_after_s=self._estimate_s(),
             ) from None
+        return True
 
     def _start(self, ticket: Ticket) -> None:
         self._running += 1
@@ -98,9 +99,9 @@ class Ticket:
         self.called = asyncio.Event()
         self.started_at: float | None = None
 
-    async def turn(self) -> None:
-        """Wait for the turn. Raises DeadlineExceeded."""
-        await self._door._wait(self)
+    async def turn(self) -> bool:
+        """Wait for the turn, and say whether there was a wait. Raises DeadlineExceeded."""
+        return await self._door._wait(self)
 
     def close(self) -> None:
         if not self._closed:

@@ -5,7 +5,7 @@
     │   └── InvalidAudio      a clip that cannot serve as a voice
     ├── NotFound              no such voice
     ├── NameTaken             another voice answers to this name
-    ├── StorageFailed         a write that could not be kept: disk full, read-only
+    ├── StorageFailed         a write that could not be kept, or a stored clip that is damaged
     ├── SynthesisFailed       the engine failed on this request; the next may succeed
     ├── Unavailable           a part is away for now; `retry_after_s` says when to come back
     │   ├── Overloaded        the queue is full
@@ -85,7 +85,7 @@ class NameTaken(ChatterboxError):
 
 
 class StorageFailed(ChatterboxError):
-    """A write that could not be kept. Nothing of it remains; reads go on."""
+    """A write that could not be kept, of which nothing remains; or a stored clip that is damaged."""
 
     default_code = "storage_failed"
 

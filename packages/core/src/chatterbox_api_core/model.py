@@ -264,7 +264,7 @@ class ClipReport:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A decoded clip: mono, at its own rate."""
+    """A decoded clip: mono, at its own rate or, where that is higher, at 48 kHz."""
 
     pcm: Pcm
     report: ClipReport

@@ -32,6 +32,12 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]|%[0-9a-fA-F]{2}')
 
 
+# Unicode's Default_Ignorable_Code_Point, as far as it is not of category Cf, and the blank braille pattern.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+
+
 def canonical_name(name: str) -> str:
     """The one form in which names are compared: NFKC, case folded, without invisible characters."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
@@ -42,7 +48,7 @@ def canonical_name(name: str) -> str:
 def check_name(name: str, *, field: str) -> str:
     """The name without surrounding white space, or InvalidInput that says what is wrong with it."""
     name = name.strip()
-    canonical = canonical_name(name)
+    canonical = canonical_name(name[: MAX_NAME_CHARS + 1])
 
     def refuse(reason: str) -> InvalidInput:
         return InvalidInput(f"This {field} cannot be used: {reason}.", code="invalid_name", field=field)
@@ -62,13 +68,10 @@ def check_name(name: str, *, field: str) -> str:
 
 def could_be_name(text: str) -> bool:
     """Whether this may be the name of a voice or an id, without asking whether there is one."""
+    if len(text) > MAX_NAME_CHARS:  # first, because a canonical form may be many times as long
+        return False
     canonical = canonical_name(text)
-    return (
-        bool(canonical)
-        and len(text) <= MAX_NAME_CHARS
-        and not _FORBIDDEN.search(text)
-        and not _FORBIDDEN.search(canonical)
-    )
+    return bool(canonical) and not _FORBIDDEN.search(text) and not _FORBIDDEN.search(canonical)
 
 
 def is_voice_id(text: str) -> bool:
@@ -83,4 +86,4 @@ def new_voice_id(*, now_ms: int | None = None) -> str:
 
 
 def _is_invisible(char: str) -> bool:
-    return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"
+    return unicodedata.category(char) == "Cf" or _INVISIBLE.match(char) is not None

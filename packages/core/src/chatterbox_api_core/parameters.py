@@ -70,8 +70,10 @@ def _check(value: float | int | str, spec: ParameterSpec) -> float | int | str:
         if not isinstance(value, str):
             raise refuse("text")
         return value
-    if isinstance(value, (str, bool)) or not math.isfinite(value) or (spec.kind == "int" and value != int(value)):
-        raise refuse("a whole number" if spec.kind == "int" else "a number")
+    if isinstance(value, (str, bool)) or (isinstance(value, float) and not math.isfinite(value)):
+        raise refuse("a number")
+    if spec.kind == "int" and value != int(value):
+        raise refuse("a whole number")
     low = spec.minimum if spec.minimum is not None else float("-inf")
     high = spec.maximum if spec.maximum is not None else float("inf")
     if not low <= value <= high:

@@ -35,7 +35,7 @@ class VoiceStore(Protocol):
     """
 
     async def ready(self) -> None:
-        """Return when the store can serve; raise Unavailable with the cause when it cannot."""
+        """Return if the store can serve, raise Unavailable with the cause if not. Answers from what is known, soon."""
 
     async def get(self, voice_id: str) -> Voice | None:
         """The voice with this id."""
@@ -76,10 +76,10 @@ class Synthesizer(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine can do; constant while it is open."""
+        """What the engine can do; constant while it is open, and known before any weights are loaded."""
 
     async def ready(self) -> None:
-        """Return when the engine can speak; raise Unavailable with the cause when it cannot."""
+        """Return if `speak` may be called, raise Unavailable with the cause if not. Answers soon, loads no weights."""
 
     def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
         """Yield the sound of one utterance, in order, each piece at `capabilities.rate_hz`.
@@ -121,7 +121,7 @@ class Encoder(Protocol):
             tempo: from 0.25 to 4; 2.0 takes half the time at the same pitch.
             loudness_lufs: EBU R128 target, from -40 to -5.
             trim: whether silence at both ends is cut off.
-            out_rate_hz: rate of the result, from 8,000 to 48,000; `rate_hz` when None.
+            out_rate_hz: rate of the result, from 8,000 to 48,000; when None, the nearest the format has to `rate_hz`.
         """
 
 

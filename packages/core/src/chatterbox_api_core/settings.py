@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from chatterbox_api_core.errors import ConfigurationError
 
-__all__ = ["Setting", "boolean", "integer", "number", "one_of", "words"]
+__all__ = ["Setting", "integer", "number", "one_of", "words"]
 
 T = TypeVar("T")
 
@@ -75,14 +75,6 @@ def one_of(*choices: str) -> Callable[[str], str]:
         raise ValueError(f"one of {', '.join(choices)}")
 
     return parse
-
-
-def boolean(text: str) -> bool:
-    if text.lower() in ("1", "true", "yes", "on"):
-        return True
-    if text.lower() in ("0", "false", "no", "off"):
-        return False
-    raise ValueError("true or false")
 
 
 def words(text: str) -> tuple[str, ...]:

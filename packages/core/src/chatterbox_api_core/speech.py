@@ -2,8 +2,9 @@
 
     admit -> resolve the voice -> wait for the turn -> per piece: synthesize -> encode -> bytes
 
-A stream is a context manager, and leaving it at any point, by its end, an error or a client that went
-away, closes the engine's generator and gives the place back.
+A stream is a context manager, and leaving it at any point, by its end, an error or a client that went away, closes
+the engine's generator and gives the place back. The place is also given back when all is made, whether or not it has
+been read: an engine does not wait for a slow client (`run_ahead`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from chatterbox_api_core.model import AudioFormat, Capabilities, Pcm, Utterance
 from chatterbox_api_core.parameters import check_language, check_params, check_seed, check_speed
 from chatterbox_api_core.ports import Encoder, Encoding, Synthesizer
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
+from chatterbox_api_core.run_ahead import RunAhead
 
 __all__ = ["SpeechLimits", "SpeechService", "SpeechStream", "Timings"]
 
@@ -36,10 +38,12 @@ class SpeechLimits:
     Attributes:
         max_chars: of the text.
         engine_wait_s: the longest wait for the engine's next stretch of sound.
+        run_ahead_bytes: what may wait for a slow client before the engine waits too.
     """
 
     max_chars: int = 4096
     engine_wait_s: float = 120.0
+    run_ahead_bytes: int = 4 * 2**20
 
 
 @dataclass(slots=True)
@@ -181,18 +185,21 @@ class SpeechStream:
         self._pieces, self._template, self._asked = pieces, template, asked
         self._encoder, self._tempo, self._service = encoder, tempo, service
         self._stack = AsyncExitStack()
-        self._bytes: AsyncGenerator[bytes, None]
+        self._bytes: RunAhead
 
     async def __aenter__(self) -> SpeechStream:
-        """Take a place, resolve the voice, wait for the turn. Raises as those three do."""
+        """Take a place, resolve the voice, wait for the turn, begin. Raises as the first three do."""
+        service = self._service
         async with AsyncExitStack() as stack:
-            ticket = stack.enter_context(self._service.admission.enter())
+            ticket = stack.enter_context(service.admission.enter())
             voice, clip = self._asked
-            self.voice = await self._service._voices.resolve(voice=voice, clip=clip)
+            self.voice = await service._voices.resolve(voice=voice, clip=clip)
             self.timings.resolved_s = self.timings.now()
-            await ticket.turn()
+            if await ticket.turn():
+                self.voice = await service._voices.refresh(self.voice)
             self.timings.admitted_s = self.timings.now()
-            self._bytes = await stack.enter_async_context(aclosing(self._encoded()))
+            self._bytes = RunAhead(self._encoded(), max_bytes=service.limits.run_ahead_bytes, on_done=ticket.close)
+            stack.push_async_callback(self._bytes.aclose)
             self._stack = stack.pop_all()
         return self
 
@@ -220,20 +227,23 @@ class SpeechStream:
         self.timings.finished_s = self.timings.now()
 
     async def _sound(self, rate_hz: int) -> AsyncGenerator[Pcm, None]:
-        """The sound of all pieces, with pauses between them."""
+        """The sound of all pieces, with pauses between those that sound."""
         pause_s = 0.0
         for piece in self._pieces:
-            if pause_s:
-                yield Pcm.silence(pause_s, rate_hz=rate_hz)
             async with aclosing(self._spoken(piece.text)) as spoken:
                 async for pcm in spoken:
                     if pcm.rate_hz != rate_hz:
                         raise SynthesisFailed(f"The engine declared {rate_hz} Hz and yielded {pcm.rate_hz} Hz.")
+                    if not len(pcm):
+                        continue
+                    if pause_s and self.timings.audio_s:
+                        yield Pcm.silence(pause_s, rate_hz=rate_hz)
+                    pause_s = 0.0
                     self.timings.first_audio_s = self.timings.first_audio_s or self.timings.now()
                     self.timings.audio_s += pcm.duration_s
                     yield pcm
             self.pieces_done += 1
-            pause_s = _PAUSE_S[piece.ends]
+            pause_s = max(pause_s, _PAUSE_S[piece.ends])
         if not self.timings.audio_s:
             raise InvalidInput(
                 "The engine finds nothing in this text that it could say.", code="unsupported_text", field="input"
@@ -245,19 +255,25 @@ class SpeechStream:
         utterance = Utterance(text, template.language, template.speed, template.seed, template.params)
         try:
             async with aclosing(self._service._synthesizer.speak(utterance, self.voice.prompt)) as engine:
-                while True:
-                    async with asyncio.timeout(wait_s):
-                        pcm = await anext(engine, None)
-                    if pcm is None:
-                        return
+                while (pcm := await _next(engine, wait_s)) is not None:
                     yield pcm
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                f"The engine gave no sound for {wait_s:g} s.",
-                code="engine_timeout",
-                retry_after_s=math.ceil(wait_s / 10),
-            ) from error
         except ChatterboxError:
             raise
         except Exception as error:
             raise SynthesisFailed(f"The engine failed: {type(error).__name__}.") from error
+
+
+async def _next(engine: AsyncGenerator[Pcm, None], wait_s: float) -> Pcm | None:
+    """The engine's next sound, None at its end. Raises DeadlineExceeded."""
+    patience = asyncio.timeout(wait_s)
+    try:
+        async with patience:
+            return await anext(engine, None)
+    except TimeoutError as error:
+        if not patience.expired():
+            raise
+        raise DeadlineExceeded(
+            f"The engine gave no sound for {wait_s:g} s.",
+            code="engine_timeout",
+            retry_after_s=math.ceil(wait_s / 10),
+        ) from error

@@ -26,11 +26,12 @@ class Piece:
     ends: Boundary
 
 
+_LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c-\x1f\x85\u2028]")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _SENTENCE_END = re.compile(
-    r"""[.!?…]+["'”’»)\]]*(?=\s)   # Latin and others: the mark, closing quotes, then white space
-      | [。！？｡]+[”’」』）]*        # Chinese and Japanese write no space
-      | [।॥؟۔።]+(?=\s|$)          # Hindi, Arabic, Urdu, Amharic
+    r"""(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s)  # Latin and others: the mark, closing quotes, then white space
+      | [。！？｡]++[”’」』）]*+                   # Chinese and Japanese write no space
+      | (?<![।॥؟۔።])[।॥؟۔።]++(?=\s|$)         # Hindi, Arabic, Urdu, Amharic
     """,
     re.VERBOSE,
 )
@@ -53,9 +54,9 @@ def clean(text: str, *, field: str = "input", max_chars: int) -> str:
             field=field,
             remedy="Send it in several requests.",
         )
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2029", "\n\n").replace("\u2028", "\n")
+    text = _LINE_BREAK.sub("\n", text.replace("\u2029", "\n\n"))
     text = "".join(char for char in text if _is_speakable(char)).strip()
-    if not any(unicodedata.category(char)[0] in "LN" for char in text):
+    if not _has_words(text):
         raise InvalidInput(
             "There is nothing to say: the text has no letter and no digit.",
             code="empty_input",
@@ -66,22 +67,30 @@ def clean(text: str, *, field: str = "input", max_chars: int) -> str:
 
 
 def split(text: str, *, max_chars: int, first_chars: int = 120) -> tuple[Piece, ...]:
-    """Pieces of at most `max_chars`, the first of about `first_chars`; every word is in exactly one of them."""
+    """Pieces of at most `max_chars`, the first of about `first_chars`; every word is in exactly one of them.
+
+    What has no letter and no digit, a row of dashes say, is no piece: engines make noises of it.
+    """
     pieces: list[Piece] = []
+
+    def add(text: str, ends: Boundary) -> None:
+        if _has_words(text):
+            pieces.append(Piece(text, ends))
+
     for paragraph in _PARAGRAPH.split(text.strip()):
         packed = ""
         for sentence in _sentences(" ".join(paragraph.split())):
             room = min(first_chars, max_chars) if not pieces else max_chars
             if packed and len(packed) + 1 + len(sentence) > room:
-                pieces.append(Piece(packed, "sentence"))
+                add(packed, "sentence")
                 packed, room = "", max_chars
             while len(sentence) > room:
                 head, sentence = _cut(sentence, room)
-                pieces.append(Piece(head, "clause"))
+                add(head, "clause")
                 room = max_chars
             packed = f"{packed} {sentence}".strip()
         if packed:
-            pieces.append(Piece(packed, "sentence"))
+            add(packed, "sentence")
         if pieces:
             pieces[-1] = Piece(pieces[-1].text, "paragraph")
     return tuple(pieces)
@@ -106,15 +115,20 @@ def _cut(sentence: str, room: int) -> tuple[str, str]:
     at = clause_ends[-1] if clause_ends and clause_ends[-1] >= room // 3 else sentence.rfind(" ", 1, room + 1)
     if at <= 0:
         at = room
-        while at > 1 and _clings(sentence[at]):
+        while at > 1 and _cling(sentence[at - 1], sentence[at]):
             at -= 1
         if at == 1:
             at = room
     return sentence[:at].strip(), sentence[at:].strip()
 
 
-def _clings(char: str) -> bool:
-    return unicodedata.combining(char) > 0 or char in _JOINERS
+def _cling(before: str, after: str) -> bool:
+    """Whether two characters are parts of one: a letter and its marks, an emoji and its joiner."""
+    return unicodedata.category(after)[0] == "M" or after in _JOINERS or before == "\u200d"
+
+
+def _has_words(text: str) -> bool:
+    return any(unicodedata.category(char)[0] in "LN" for char in text)
 
 
 def _is_speakable(char: str) -> bool:

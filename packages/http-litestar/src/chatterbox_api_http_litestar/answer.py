@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
 from typing import Final
 
 from litestar.types import Receive, Scope, Send
@@ -53,18 +52,18 @@ class SpeechAnswer:
             await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _speak(self, send: Send) -> None:
-        async with self._stream as stream:
-            if stream.complete:
+        if self._stream.complete:
+            async with self._stream as stream:
                 body = await stream.read()
-                await self._start(send, [(b"content-length", str(len(body)).encode())])
-                await self._body(send, body, more=False)
-                return
-            async with aclosing(aiter(stream)) as chunks:  # type: ignore[type-var]
-                async for data in chunks:
-                    if not self._started:
-                        await self._start(send, [])
-                    await self._body(send, data, more=True)
-            await self._body(send, b"", more=False)
+            await self._start(send, [(b"content-length", str(len(body)).encode())])
+            await self._body(send, body, more=False)
+            return
+        async with self._stream as stream:
+            async for data in stream:
+                if not self._started:
+                    await self._start(send, [])
+                await self._body(send, data, more=True)
+        await self._body(send, b"", more=False)
 
     async def _start(self, send: Send, extra: list[tuple[bytes, bytes]]) -> None:
         self._started = True

@@ -79,7 +79,7 @@ async def read_form(
         raise RequestError(415, "unsupported_media_type", "Send a form with 'Content-Type: multipart/form-data'.")
     try:
         form = await _received(request, request.form(), within_s)
-    except (ClientException, UnicodeDecodeError, ValueError) as error:
+    except (ClientException, LookupError, ValueError) as error:  # LookupError: a charset that does not exist
         raise RequestError(400, "invalid_multipart", "The form is damaged or incomplete.") from error
     texts: dict[str, str] = {}
     uploads: dict[str, bytes] = {}

@@ -51,7 +51,7 @@ STATUS_OF: Final[dict[type[ChatterboxError], tuple[int, bool]]] = {
     NotFound: (404, False),
     NameTaken: (409, False),
     Overloaded: (429, True),
-    StorageFailed: (507, False),
+    StorageFailed: (500, False),
     DeadlineExceeded: (504, True),
     Unavailable: (503, True),
     SynthesisFailed: (500, True),
@@ -89,7 +89,7 @@ def _on_request_error(request: Request[Any, Any, Any], error: RequestError) -> R
 
 
 def _on_litestar_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-    code, message = _LITESTAR_CODES.get(error.status_code, ("request_failed", error.detail))
+    code, message = _LITESTAR_CODES.get(error.status_code, ("request_failed", "The request failed."))
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return _answer(error.status_code, message=message, code=code, param=None, headers=headers)
 

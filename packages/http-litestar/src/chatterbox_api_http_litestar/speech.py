@@ -45,6 +45,8 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
             raise InvalidInput(
                 "'input' is missing.", code="empty_input", field="input", remedy="Put the text to be spoken there."
             )
+        if isinstance(body.voice, VoiceRef) and not body.voice.id.strip():
+            raise InvalidInput("'voice.id' is empty.", code="invalid_voice", field="voice")
         _check_model(body.model, engine=speech.engine)
         return SpeechAnswer(
             speech.stream(

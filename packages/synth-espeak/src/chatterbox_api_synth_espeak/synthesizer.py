@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 
 from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
 from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
@@ -26,6 +27,15 @@ _SPEED = (0.46, 4.0)
 """espeak-ng treats less than 80 words a minute as 80; up to 700 it keeps the pace exactly."""
 _MEASURED_S = 10.0
 _REMEMBERED_PITCHES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """What decides a request's pitch: the clip, while it has to be measured, else what is known of it."""
+
+    pitch_hz: float | None = None
+    key: str = ""
+    clip: Pcm | None = None
 
 
 class EspeakSynthesizer:
@@ -98,11 +108,11 @@ class EspeakSynthesizer:
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
         """As the port says. A child that dies before the first sound is replaced, and the work is done again."""
-        clip = None if prompt is None or prompt.key in self._pitches else await prompt.pcm()
+        voice = await self._known_voice(prompt)
         for retry in (False, True):
             began = False
             try:
-                async with aclosing(self._attempt(utterance, prompt, clip, fresh=retry)) as sound:
+                async with aclosing(self._attempt(utterance, voice, fresh=retry)) as sound:
                     async for pcm in sound:
                         began = True
                         yield pcm
@@ -112,18 +122,16 @@ class EspeakSynthesizer:
                 if began or retry:
                     raise SynthesisFailed("espeak-ng's process died while it spoke.") from error
 
-    async def _attempt(
-        self, utterance: Utterance, prompt: VoicePrompt | None, clip: Pcm | None, *, fresh: bool
-    ) -> AsyncGenerator[Pcm, None]:
+    async def _attempt(self, utterance: Utterance, voice: _Voice, *, fresh: bool) -> AsyncGenerator[Pcm, None]:
         child = await self._idle.get()
         finished = False
         try:
             if fresh or not child.alive:
                 child = await self._replace(child)
-            variant, pitch = nearest(await self._pitch_hz(child, prompt, clip))
-            voice = self._voices[utterance.language or self._language] + variant
+            variant, pitch = nearest(await self._pitch_hz(child, voice))
+            name = self._voices[utterance.language or self._language] + variant
             rate = round(_WORDS_PER_MINUTE * utterance.speed)
-            async with aclosing(child.speak(utterance.text, voice=voice, rate=rate, pitch=pitch)) as sound:
+            async with aclosing(child.speak(utterance.text, voice=name, rate=rate, pitch=pitch)) as sound:
                 async for samples in sound:
                     yield Pcm(samples, child.rate_hz)
             finished = True
@@ -138,16 +146,24 @@ class EspeakSynthesizer:
                 self._settling.add(task)
                 task.add_done_callback(self._settling.discard)
 
-    async def _pitch_hz(self, child: ChildProcess, prompt: VoicePrompt | None, clip: Pcm | None) -> float | None:
+    async def _known_voice(self, prompt: VoicePrompt | None) -> _Voice:
+        """The pitch where it is remembered, else the clip to measure."""
         if prompt is None:
-            return None
-        if prompt.key not in self._pitches:
-            assert clip is not None  # noqa: S101 — fetched when the key was not known
-            first = clip.samples[: round(_MEASURED_S * clip.rate_hz)]
-            self._pitches[prompt.key] = await child.measure_pitch_hz(first, clip.rate_hz)
-            while len(self._pitches) > _REMEMBERED_PITCHES:
-                self._pitches.popitem(last=False)
-        return self._pitches[prompt.key]
+            return _Voice()
+        if prompt.key in self._pitches:
+            self._pitches.move_to_end(prompt.key)
+            return _Voice(pitch_hz=self._pitches[prompt.key])
+        return _Voice(key=prompt.key, clip=await prompt.pcm())
+
+    async def _pitch_hz(self, child: ChildProcess, voice: _Voice) -> float | None:
+        if voice.clip is None:
+            return voice.pitch_hz
+        first = voice.clip.samples[: round(_MEASURED_S * voice.clip.rate_hz)]
+        pitch_hz = await child.measure_pitch_hz(first, voice.clip.rate_hz)
+        self._pitches[voice.key] = pitch_hz
+        while len(self._pitches) > _REMEMBERED_PITCHES:
+            self._pitches.popitem(last=False)
+        return pitch_hz
 
     async def _settle(self, child: ChildProcess) -> None:
         """Make a child that was left mid-speech fit for the next request, or let the next request replace it."""
@@ -155,7 +171,8 @@ class EspeakSynthesizer:
             await child.settle()
         except ChildDied:
             await child.end()
-        self._idle.put_nowait(child)
+        finally:
+            self._idle.put_nowait(child)
 
     async def _replace(self, dead: ChildProcess) -> ChildProcess:
         await dead.end()

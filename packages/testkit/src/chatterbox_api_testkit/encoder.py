@@ -79,7 +79,8 @@ class EncoderContract(Contract):
         for offered in self.encoder.formats:
             nothing = self.encode(offered, [], complete=complete)
             assert self.encode(offered, [Pcm.silence(0.0, rate_hz=RATE_HZ)], complete=complete) == nothing
-            assert nothing[:4] == (b"RIFF" if offered.name == "wav" else nothing[:4]), offered.name
+            if offered.name == "wav":
+                assert nothing.startswith(b"RIFF")
 
     @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 1.7, -9.0, float("nan"), float("inf"), float("-inf")])
     def test_no_sample_is_too_strange(self, value: float, complete: bool) -> None:
@@ -90,7 +91,7 @@ class EncoderContract(Contract):
 
     def test_tempo_keeps_the_pitch(self, complete: bool) -> None:
         if "tempo" not in self.encoder.effects:
-            return
+            pytest.skip("declares no tempo")
         tone = sine(440, 4.0)
         for offered in self.encoder.formats:
             for tempo in (0.25, 0.5, 0.8, 1.5, 2.0, 3.0, 4.0):
@@ -101,7 +102,7 @@ class EncoderContract(Contract):
 
     def test_rate_can_be_changed(self, complete: bool) -> None:
         if "out_rate" not in self.encoder.effects:
-            return
+            pytest.skip("declares no out_rate")
         for offered in self.encoder.formats:
             for out_rate_hz in (16_000, 48_000):
                 encoding = self.encoder.open(offered, rate_hz=RATE_HZ, complete=complete, out_rate_hz=out_rate_hz)

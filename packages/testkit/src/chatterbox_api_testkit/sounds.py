@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 import struct
 from collections.abc import AsyncIterable, Sequence
 from itertools import pairwise
 
 from chatterbox_api_core.model import Pcm, VoicePrompt
 
-__all__ = ["collect", "frequency_hz", "level", "middle", "prompt", "sine", "voice_like", "wav"]
+__all__ = ["collect", "frequency_hz", "level", "median_pitch_hz", "middle", "prompt", "sine", "voice_like", "wav"]
 
 
 def sine(hz: float, duration_s: float, *, rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
@@ -59,6 +60,34 @@ def frequency_hz(pcm: Pcm) -> float:
     crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
     assert len(crossings) > 1, "this is no tone"
     return (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])
+
+
+def median_pitch_hz(pcm: Pcm) -> float:
+    """Of the loudest stretches, by autocorrelation between 60 and 500 Hz; for telling voices apart."""
+    step = max(1, pcm.rate_hz // 8000)
+    samples = [sum(pcm.samples[i : i + step]) / step for i in range(0, len(pcm) - step, step)]
+    rate_hz = pcm.rate_hz / step
+    size = round(0.04 * rate_hz)
+    frames = sorted(range(0, len(samples) - 2 * size, size), key=lambda i: -level(samples[i : i + size]))[:16]
+    return statistics.median(_pitch_hz(samples[begin : begin + 2 * size], rate_hz) for begin in frames)
+
+
+def _pitch_hz(frame: Sequence[float], rate_hz: float) -> float:
+    size = len(frame) // 2
+    energy = [sum(value * value for value in frame[lag : lag + size]) for lag in range(size)]
+
+    def similarity(lag: int) -> float:
+        product = sum(a * b for a, b in zip(frame[:size], frame[lag : lag + size], strict=True))
+        return product / math.sqrt(energy[0] * energy[lag] + 1e-12)
+
+    lags = range(round(rate_hz / 500), min(size, round(rate_hz / 60)))
+    similarities = [similarity(lag) for lag in lags]
+    best = max(similarities)
+    # The first peak that is nearly the best: the best itself may be an octave down.
+    for i, value in enumerate(similarities):
+        if value > 0.9 * best and value == max(similarities[max(0, i - 2) : i + 3]):
+            return rate_hz / lags[i]
+    return rate_hz / lags[similarities.index(best)]
 
 
 def middle(pcm: Pcm) -> Pcm:

@@ -15,7 +15,7 @@ from chatterbox_api_core.errors import NotFound
 from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
 from chatterbox_api_testkit.contract import Contract
-from chatterbox_api_testkit.sounds import collect, level, prompt, voice_like
+from chatterbox_api_testkit.sounds import collect, level, median_pitch_hz, prompt, voice_like
 
 __all__ = ["SynthesizerContract"]
 
@@ -106,13 +106,24 @@ class SynthesizerContract(Contract):
         assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5
 
     async def test_voices_do_not_mix_at_full_concurrency(self, engine: Synthesizer) -> None:
-        """What each voice says alone it says beside others: the same length and the same level."""
-        prompts = [prompt(voice_like(90 + 40 * i, 6), key=f"{i:064x}") for i in range(engine.capabilities.concurrent)]
-        alone = [await collect(engine.speak(Utterance(SENTENCE, seed=1), each)) for each in prompts]
-        together = await asyncio.gather(*(collect(engine.speak(Utterance(SENTENCE, seed=1), each)) for each in prompts))
-        for one, other in zip(alone, together, strict=True):
-            assert other.duration_s == pytest.approx(one.duration_s, rel=0.02)
-            assert level(other.samples) == pytest.approx(level(one.samples), rel=0.05)
+        """What each voice says alone it says beside others: the same length, level and pitch."""
+        count = engine.capabilities.concurrent
+        prompts = [prompt(voice_like(90 * 3 ** (i / count), 6), key=f"{i:064x}") for i in range(count)]
+        alone = [await self._heard(engine, each) for each in prompts]
+        for _ in range(3):
+            together = await asyncio.gather(*(self._heard(engine, each) for each in prompts))
+            for one, other in zip(alone, together, strict=True):
+                assert other.duration_s == pytest.approx(one.duration_s, rel=0.02)
+                assert level(other.samples) == pytest.approx(level(one.samples), rel=0.05)
+                assert median_pitch_hz(other) == pytest.approx(median_pitch_hz(one), rel=0.05)
+
+    async def test_a_low_and_a_high_clip_sound_different(self, engine: Synthesizer) -> None:
+        low = await self._heard(engine, prompt(voice_like(90, 6), key="c" * 64))
+        high = await self._heard(engine, prompt(voice_like(250, 6), key="d" * 64))
+        assert median_pitch_hz(high) > 1.2 * median_pitch_hz(low)
+
+    async def _heard(self, engine: Synthesizer, voice: VoicePrompt) -> Pcm:
+        return await collect(engine.speak(Utterance(SENTENCE, seed=1), voice))
 
     async def test_closing_stops_the_work(self, engine: Synthesizer) -> None:
         """Within half a second the engine is free again, for as many calls as it declares."""
@@ -124,7 +135,8 @@ class SynthesizerContract(Contract):
             for sound in sounds:
                 await sound.aclose()
             assert time.perf_counter() - began < 0.5
-        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5
+        again = (collect(engine.speak(Utterance(SENTENCE), None)) for _ in range(engine.capabilities.concurrent))
+        assert all(sound.duration_s > 0.5 for sound in await asyncio.gather(*again))
 
     async def test_cancelling_stops_the_work(self, engine: Synthesizer) -> None:
         async def speak_for_ever() -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TypedDict
 
 import click
 
+from chatterbox_api.cli.common import env_file_option
 from chatterbox_api_core.plugins import GROUPS, installed
 
-__all__ = ["Finding", "check_plugins", "plugins"]
+__all__ = ["plugins"]
 
 _PROBE_S = 30.0
 
@@ -30,7 +31,8 @@ class Finding(TypedDict):
 
 @click.command(short_help="List the installed adapters and check each.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def plugins(as_json: bool) -> None:
+@env_file_option
+def plugins(as_json: bool, env_file: Path | None) -> None:
     """List the installed adapters; each is opened and closed in a process of its own.
 
     \b
@@ -39,7 +41,7 @@ def plugins(as_json: bool) -> None:
     incomplete  is half set up
     broken      fails when it is loaded or opened
     """
-    findings = check_plugins()
+    findings = _check_plugins(env_file)
     if as_json:
         click.echo(json.dumps(findings, indent=2))
         return
@@ -59,21 +61,17 @@ def plugins(as_json: bool) -> None:
     Console().print(table)
 
 
-def check_plugins(env: Mapping[str, str] | None = None) -> list[Finding]:
-    """Every installed adapter, with what its probe found.
-
-    Args:
-        env: of the probes; this process's own when None.
-    """
+def _check_plugins(env_file: Path | None) -> list[Finding]:
+    """Every installed adapter, with what its probe found."""
     entries = [(group, entry) for group in GROUPS for entry in installed(group)]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return list(pool.map(lambda found: _probed(found[0], found[1], env), entries))
+        return list(pool.map(lambda found: _probed(found[0], found[1], env_file), entries))
 
 
-def _probed(group: str, entry: EntryPoint, env: Mapping[str, str] | None) -> Finding:
-    command = [sys.executable, "-m", "chatterbox_api.probe", group, entry.name]
+def _probed(group: str, entry: EntryPoint, env_file: Path | None) -> Finding:
+    command = [sys.executable, "-m", "chatterbox_api.probe", group, entry.name, *([str(env_file)] if env_file else [])]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, env=env, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, check=False)  # noqa: S603
         lines = done.stdout.strip().splitlines()
         result = json.loads(lines[-1]) if done.returncode == 0 and lines else None
         if result is None:

@@ -58,6 +58,8 @@ def say(
     set_up_logging("warning")
     if voice is not None and clip is not None:
         raise click.UsageError("--voice and --clip exclude each other.")
+    if output != "-" and not Path(output).parent.is_dir():
+        raise click.UsageError(f"There is no folder {Path(output).parent}.")
     env = read_environment(env_file)
     check_all(env)
     asyncio.run(

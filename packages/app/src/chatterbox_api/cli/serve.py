@@ -55,7 +55,7 @@ async def _serve(env: Mapping[str, str]) -> None:
 
     host = settings.HOST.read(env)
     drain = Drain(settings.DRAIN_NOTICE_S.read(env), settings.DRAIN_S.read(env))
-    with hold_port(host, settings.PORT.read(env)) as port:
+    with hold_port(host, settings.PORT.read(env)) as (address, port):
         async with compose(env) as service:
             if service.store_name == "memory":
                 _log.warning("voices are kept in memory only, and are gone when the service stops")
@@ -68,18 +68,18 @@ async def _serve(env: Mapping[str, str]) -> None:
                 cors_origins=settings.CORS_ORIGINS.read(env),
                 is_draining=lambda: drain.begun,
             )
-            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
             def on_listening() -> None:
                 engine = service.speech.engine
-                _log.info("listening on %s, engine %s, voices in %s", address, engine, service.store_name)
+                _log.info("listening on %s, engine %s, voices in %s", url, engine, service.store_name)
                 _log.info(
                     "try: curl %s/v1/audio/speech -H 'Content-Type: application/json' "
                     """-d '{"input": "Hello!"}' -o hello.mp3""",
-                    address,
+                    url,
                 )
 
-            await run(app, host=host, port=port, drain=drain, on_listening=on_listening)
+            await run(app, host=address, port=port, drain=drain, on_listening=on_listening)
     _log.info("stopped")
 
 

@@ -71,13 +71,15 @@ class MemoryStore:
 
     async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
         voice = self._known(voice_id)
+        name = voice.name if changes.name is KEEP else changes.name
         removed = {canonical_name(alias) for alias in changes.remove_aliases}
         kept = [alias for alias in voice.aliases if canonical_name(alias) not in removed]
-        held = {canonical_name(alias) for alias in kept}
+        aliases = {canonical_name(alias): alias for alias in (*changes.add_aliases[::-1], *kept)}
+        aliases.pop(canonical_name(name), None)
         voice = _revised(
             voice,
-            name=voice.name if changes.name is KEEP else changes.name,
-            aliases=(*kept, *(alias for alias in changes.add_aliases if canonical_name(alias) not in held)),
+            name=name,
+            aliases=tuple(sorted(aliases.values(), key=canonical_name)),
             language=voice.language if changes.language is KEEP else changes.language,
             consent=voice.consent if changes.consent is KEEP else changes.consent,
         )
