@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from chatterbox_api_core import Admission, SpeechService, VoiceResolver
+from chatterbox_api_core import Admission, SpeechService, VoiceLibrary, VoiceResolver
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
 from chatterbox_api_encoders.clip_reader import PyavClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
@@ -30,15 +30,15 @@ SERVERS = ("granian", "uvicorn-h11", "uvicorn-httptools")
 
 
 def serve(name: str, port: int) -> None:
-    store = MemoryStore()
+    library = VoiceLibrary(store=MemoryStore(), clip_reader=PyavClipReader())
     speech = SpeechService(
         engine="tone",
         synthesizer=ToneSynthesizer(),
         encoders=[PyavEncoder()],
-        voices=VoiceResolver(store=store, clip_reader=PyavClipReader()),
+        voices=VoiceResolver(library=library, clip_reader=PyavClipReader()),
         admission=Admission(slots=8, queue=64, wait_s=60),
     )
-    app = create_app(speech=speech, store=store, version="benchmark")
+    app = create_app(speech=speech, voices=library, version="benchmark")
     if name == "granian":
         from granian.constants import Interfaces
         from granian.server.embed import Server

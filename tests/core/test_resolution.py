@@ -10,9 +10,18 @@ from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInp
 from chatterbox_api_core.model import Clip, ClipLimits, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, WavReader
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
+from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_testkit.sounds import frequency_hz, sine, wav
 
 LIBRARY, DEFAULT, UPLOAD, SAMPLE = (wav(sine(hz, 1.5, rate_hz=8000)) for hz in (300, 400, 500, 600))
+
+
+def resolver_of(
+    store: MemoryStore, reader: WavReader | None = None, *, sample: bytes | None = None, decoded_bytes: int = 2**26
+) -> VoiceResolver:
+    reader = reader or WavReader()
+    library = VoiceLibrary(store=store, clip_reader=reader)
+    return VoiceResolver(library=library, clip_reader=reader, sample=sample, decoded_bytes=decoded_bytes)
 
 
 async def library() -> tuple[MemoryStore, Voice, Voice]:
@@ -73,7 +82,7 @@ async def test_priority(
     store, anna, bert = await library()
     if library_default:
         await store.set_default(bert.id)
-    resolver = VoiceResolver(store=store, clip_reader=WavReader(), sample=SAMPLE if sample else None)
+    resolver = resolver_of(store, sample=SAMPLE if sample else None)
     asked = anna.id if voice == "<id>" else voice
     if isinstance(expected, type):
         with pytest.raises(expected) as caught:
@@ -93,13 +102,13 @@ async def test_priority(
 async def test_a_stock_name_in_the_library_is_that_voice() -> None:
     store = MemoryStore()
     voice = await store.add(VoiceDraft("Alloy"), VoiceAudio(LIBRARY, hashlib.sha256(LIBRARY).hexdigest(), 1.5))
-    resolver = VoiceResolver(store=store, clip_reader=WavReader())
+    resolver = resolver_of(store)
     assert (await resolver.resolve(voice="alloy", clip=UPLOAD)).voice == voice
 
 
 async def test_an_unreadable_upload_is_refused_when_it_is_its_turn() -> None:
     store, _, _ = await library()
-    resolver = VoiceResolver(store=store, clip_reader=WavReader())
+    resolver = resolver_of(store)
     with pytest.raises(InvalidAudio):
         await resolver.resolve(clip=b"nonsense")
     assert (await resolver.resolve(voice="Anna", clip=b"nonsense")).source == "library"
@@ -108,7 +117,7 @@ async def test_an_unreadable_upload_is_refused_when_it_is_its_turn() -> None:
 async def test_a_damaged_clip_never_speaks() -> None:
     store = MemoryStore()
     await store.add(VoiceDraft("Anna"), VoiceAudio(LIBRARY, "0" * 64, 1.5))
-    resolved = await VoiceResolver(store=store, clip_reader=WavReader()).resolve(voice="anna")
+    resolved = await resolver_of(store).resolve(voice="anna")
     assert resolved.prompt is not None
     with pytest.raises(StorageFailed) as caught:
         await resolved.prompt.pcm()
@@ -118,7 +127,7 @@ async def test_a_damaged_clip_never_speaks() -> None:
 async def test_a_stored_clip_that_cannot_be_read_is_not_the_clients_fault() -> None:
     store = MemoryStore()
     await store.add(VoiceDraft("Anna"), VoiceAudio(b"noise", hashlib.sha256(b"noise").hexdigest(), 1.5))
-    resolved = await VoiceResolver(store=store, clip_reader=WavReader()).resolve(voice="anna")
+    resolved = await resolver_of(store).resolve(voice="anna")
     assert resolved.prompt is not None
     with pytest.raises(StorageFailed) as caught:
         await resolved.prompt.pcm()
@@ -136,14 +145,14 @@ class CountingReader(WavReader):
 
 async def test_a_clip_is_decoded_once_while_there_is_room() -> None:
     reader = CountingReader()
-    resolver = VoiceResolver(store=MemoryStore(), clip_reader=reader, sample=SAMPLE)
+    resolver = resolver_of(MemoryStore(), reader, sample=SAMPLE)
     for _ in range(3):
         resolved = await resolver.resolve()
         assert resolved.prompt is not None
         assert reader.reads <= 1, "a warm engine neither fetches nor decodes"
         await resolved.prompt.pcm()
     assert reader.reads == 1
-    small = VoiceResolver(store=MemoryStore(), clip_reader=reader, sample=SAMPLE, decoded_bytes=100)
+    small = resolver_of(MemoryStore(), reader, sample=SAMPLE, decoded_bytes=100)
     for _ in range(2):
         resolved = await small.resolve()
         assert resolved.prompt is not None
@@ -153,7 +162,7 @@ async def test_a_clip_is_decoded_once_while_there_is_room() -> None:
 
 async def test_refreshing_finds_what_happened_meanwhile() -> None:
     store, anna, bert = await library()
-    resolver = VoiceResolver(store=store, clip_reader=WavReader())
+    resolver = resolver_of(store)
     resolved = await resolver.resolve(voice="Anna")
     await store.replace(anna.id, VoiceAudio(DEFAULT, hashlib.sha256(DEFAULT).hexdigest(), 1.5))
     current = await resolver.refresh(resolved)

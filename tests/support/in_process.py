@@ -17,12 +17,13 @@ from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_encoders.clip_reader import PyavClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_http_litestar import HttpLimits, create_app
 from support.service import free_port
 
-__all__ = ["CpuMonitor", "cpu_monitor", "serving", "speech_service"]
+__all__ = ["CpuMonitor", "cpu_monitor", "library_of", "serving", "speech_service"]
 
 
 def speech_service(
@@ -40,10 +41,14 @@ def speech_service(
         engine="test",
         synthesizer=synthesizer,
         encoders=encoders or [PyavEncoder()],
-        voices=VoiceResolver(store=store or MemoryStore(), clip_reader=PyavClipReader(), sample=sample),
+        voices=VoiceResolver(library=library_of(store), clip_reader=PyavClipReader(), sample=sample),
         admission=Admission(slots=slots or synthesizer.capabilities.concurrent, queue=queue, wait_s=wait_s),
         limits=limits,
     )
+
+
+def library_of(store: VoiceStore | None = None) -> VoiceLibrary:
+    return VoiceLibrary(store=store or MemoryStore(), clip_reader=PyavClipReader())
 
 
 @asynccontextmanager
@@ -51,7 +56,7 @@ async def serving(
     speech: SpeechService, *, store: VoiceStore | None = None, limits: HttpLimits | None = None
 ) -> AsyncGenerator[str, None]:
     """The address of a server that runs for the length of the block."""
-    app = create_app(speech=speech, store=store or MemoryStore(), version="test", limits=limits)
+    app = create_app(speech=speech, voices=library_of(store), version="test", limits=limits)
     port = free_port()
     server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False)
     task = asyncio.create_task(server.serve())

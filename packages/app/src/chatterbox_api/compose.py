@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from chatterbox_api import settings
 from chatterbox_api_core.admission import Admission
+from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ConfigurationError, InvalidAudio
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.plugins import (
+    CLIP_CACHES,
     CLIP_READERS,
     ENCODERS,
     SYNTHESIZERS,
@@ -29,6 +31,7 @@ from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceSto
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.settings import Setting
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.voices import VoiceLibrary
 
 __all__ = ["AUTO", "Service", "chosen", "compose"]
 
@@ -39,6 +42,7 @@ AUTO: Final[Mapping[str, tuple[str, ...]]] = {
     SYNTHESIZERS: ("chatterbox", "espeak"),
     ENCODERS: ("pyav", "soundfile", "wav"),
     CLIP_READERS: ("pyav", "wav"),
+    CLIP_CACHES: ("memory", "none"),
 }
 """What `auto` tries, in this order. Adapters of third parties are chosen by name."""
 
@@ -48,7 +52,7 @@ class Service:
     """The use cases, and the names of the adapters behind them."""
 
     speech: SpeechService
-    store: VoiceStore
+    voices: VoiceLibrary
     store_name: str
 
 
@@ -70,13 +74,19 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
         store: VoiceStore = await open_(VOICE_STORES, store_name)
         synthesizer: Synthesizer = await open_(SYNTHESIZERS, engine)
         limits = ClipLimits()
+        library = VoiceLibrary(
+            store=store,
+            clip_reader=clip_reader,
+            clips=ClipCache(await open_(CLIP_CACHES, chosen(CLIP_CACHES, env)[0])),
+            limits=limits,
+        )
         yield Service(
             speech=SpeechService(
                 engine=engine,
                 synthesizer=synthesizer,
                 encoders=encoders,
                 voices=VoiceResolver(
-                    store=store,
+                    library=library,
                     clip_reader=clip_reader,
                     limits=limits,
                     sample=await asyncio.to_thread(_sample, env, clip_reader, limits),
@@ -91,7 +101,7 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
                     engine_wait_s=settings.ENGINE_WAIT_S.read(env),
                 ),
             ),
-            store=store,
+            voices=library,
             store_name=store_name,
         )
 
@@ -107,6 +117,7 @@ def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
         SYNTHESIZERS: settings.SYNTHESIZER,
         ENCODERS: settings.ENCODERS,
         CLIP_READERS: settings.CLIP_READER,
+        CLIP_CACHES: settings.CLIP_CACHE,
     }
     setting = by_group[group]
     value = setting.read(env)

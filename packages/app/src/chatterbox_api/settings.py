@@ -8,6 +8,7 @@ from chatterbox_api_core.settings import Setting, integer, number, one_of, words
 
 __all__ = [
     "ALL",
+    "CLIP_CACHE",
     "CLIP_READER",
     "CORS_ORIGINS",
     "DRAIN_NOTICE_S",
@@ -35,6 +36,9 @@ ENCODERS: Final = Setting(
     "ENCODERS", "auto", "Encoders by name, between commas; the first that offers a format has it.", words
 )
 CLIP_READER: Final = Setting("CLIP_READER", "auto", "What reads clips, by name; auto tries pyav, then wav.", str)
+CLIP_CACHE: Final = Setting(
+    "CLIP_CACHE", "auto", "What keeps clips in memory, by name; auto tries memory, then none.", str
+)
 VOICE_SAMPLE_PATH: Final = Setting(
     "VOICE_SAMPLE_PATH", "", "A clip to speak like where neither request nor library names a voice.", str
 )
@@ -66,6 +70,7 @@ ALL: Final[tuple[Setting[Any], ...]] = (
     VOICE_STORE,
     ENCODERS,
     CLIP_READER,
+    CLIP_CACHE,
     VOICE_SAMPLE_PATH,
     MAX_INPUT_CHARS,
     QUEUE_MAX,

@@ -1,8 +1,8 @@
 """Chatterbox API's core: clone a voice from a clip, keep it, speak with it. No dependencies.
 
-Begin with `SpeechService`. The modules are `model` (values), `errors`, `ports` (what adapters fulfil),
-`speech`, `resolution`, `admission`, `text`, `names`, `formats`, `settings`, `plugins` and `reference`
-(a memory store, a tone engine and a WAV codec without dependencies).
+Begin with `SpeechService` and `VoiceLibrary`. The modules are `model` (values), `errors`, `ports` (what adapters
+fulfil), `speech`, `voices`, `resolution`, `caching`, `admission`, `text`, `names`, `formats`, `settings`, `plugins`
+and `reference` (a memory store, a tone engine and a WAV codec without dependencies).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatterbox_api_core.resolution import VoiceResolver
     from chatterbox_api_core.settings import Setting
     from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
+    from chatterbox_api_core.voices import VoiceLibrary
 
 __all__ = [
     "Admission",
@@ -36,6 +37,7 @@ __all__ = [
     "Synthesizer",
     "Utterance",
     "Voice",
+    "VoiceLibrary",
     "VoicePrompt",
     "VoiceResolver",
     "VoiceStore",
@@ -57,6 +59,7 @@ _HOME = {
     "Synthesizer": "ports",
     "Utterance": "model",
     "Voice": "model",
+    "VoiceLibrary": "voices",
     "VoicePrompt": "model",
     "VoiceResolver": "resolution",
     "VoiceStore": "ports",

@@ -91,6 +91,8 @@ class Voice:
         id: `voice_` and 26 base32 characters; ids sort by time of creation.
         name: as its owner spelled it; unique in its canonical form, like each alias.
         sha256: of the clip's bytes, in lower-case hex.
+        media_type: what the clip is, by its content, such as `audio/wav`.
+        filename: what its file was called where it came from; for people, never a path; may be empty.
         revision: counts the changes; 1 when created.
         consent: what the speaker agreed to, as text or as a reference; None when not said.
     """
@@ -101,6 +103,8 @@ class Voice:
     sha256: str
     size_bytes: int
     duration_s: float
+    media_type: str
+    filename: str
     language: str | None
     created_at: datetime
     updated_at: datetime
@@ -110,11 +114,13 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class VoiceAudio:
-    """The clip of a voice: its bytes as uploaded, what they hash to, and how long they sound."""
+    """The clip of a voice: its bytes as uploaded, what they hash to, what they are, and how long they sound."""
 
     data: bytes = field(repr=False)
     sha256: str
     duration_s: float
+    media_type: str = "audio/wav"
+    filename: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +261,16 @@ class ClipLimits:
 
 @dataclass(frozen=True, slots=True)
 class ClipReport:
-    """What a clip was found to be."""
+    """What a clip was found to be.
+
+    Attributes:
+        media_type: by its content, one of `formats.CLIP_EXTENSIONS`.
+    """
 
     duration_s: float
     rate_hz: int
     channels: int
+    media_type: str = "audio/wav"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Adapters by name: entry points are looked up, and only the one that is asked for is loaded.
 
-An adapter's module holds a module-level `Plugin`, and its package names it in one of the four groups:
+An adapter's module holds a module-level `Plugin`, and its package names it in one of the five groups:
 
     [project.entry-points."chatterbox_api.voice_stores"]
     r2 = "chatterbox_api_storage_r2.plugin:plugin"
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = [
+    "CLIP_CACHES",
     "CLIP_READERS",
     "ENCODERS",
     "GROUPS",
@@ -38,7 +39,9 @@ VOICE_STORES: Final = "chatterbox_api.voice_stores"
 SYNTHESIZERS: Final = "chatterbox_api.synthesizers"
 ENCODERS: Final = "chatterbox_api.encoders"
 CLIP_READERS: Final = "chatterbox_api.clip_readers"
-GROUPS: Final = (VOICE_STORES, SYNTHESIZERS, ENCODERS, CLIP_READERS)
+CLIP_CACHES: Final = "chatterbox_api.clip_caches"
+"""Its port is MutableMapping[str, bytes], used on the event loop; see `caching`."""
+GROUPS: Final = (VOICE_STORES, SYNTHESIZERS, ENCODERS, CLIP_READERS, CLIP_CACHES)
 
 T_co = TypeVar("T_co", covariant=True)
 

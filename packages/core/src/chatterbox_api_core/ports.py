@@ -44,10 +44,16 @@ class VoiceStore(Protocol):
         """The voice with this name or alias, in any spelling."""
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
-        """At most `limit` voices in order of id, beginning behind the id `after`, which need not exist."""
+        """At most `limit` voices in order of id, beginning behind the id `after`, which need not exist.
+
+        `limit` is from 1 to 1,000. Voices that are there before and after a walk through the pages are seen.
+        """
 
     async def audio(self, voice: Voice) -> bytes:
-        """The bytes with the SHA-256 `voice.sha256`. NotFound when the voice has changed or gone meanwhile."""
+        """The clip of the voice as it was read. NotFound when it has been replaced or removed meanwhile.
+
+        The caller checks the bytes against `voice.sha256`; a store may, and then raises StorageFailed `voice_damaged`.
+        """
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
         """Take a new voice in, under a fresh id. NameTaken, StorageFailed."""

@@ -12,10 +12,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from chatterbox_api_core.errors import InvalidAudio, InvalidInput, NotFound, StorageFailed
+from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits, Pcm, Voice, VoicePrompt
-from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
-from chatterbox_api_core.ports import ClipReader, VoiceStore
+from chatterbox_api_core.names import canonical_name, could_be_name
+from chatterbox_api_core.ports import ClipReader
+from chatterbox_api_core.voices import VoiceLibrary, damaged
 
 __all__ = ["STOCK_VOICES", "ResolvedVoice", "VoiceResolver", "VoiceSource"]
 
@@ -55,13 +56,13 @@ class VoiceResolver:
     def __init__(
         self,
         *,
-        store: VoiceStore,
+        library: VoiceLibrary,
         clip_reader: ClipReader,
         limits: ClipLimits | None = None,
         sample: bytes | None = None,
         decoded_bytes: int = 64 * 2**20,
     ) -> None:
-        self._store, self._clip_reader = store, clip_reader
+        self._library, self._clip_reader = library, clip_reader
         self._limits = limits or ClipLimits()
         self._sample = None if sample is None else (sample, hashlib.sha256(sample).hexdigest())
         self._decoded = _Decoded(decoded_bytes)
@@ -76,7 +77,7 @@ class VoiceResolver:
             NotFound: `voice_not_found`.
         """
         if voice is not None and voice.strip():
-            found = await self._named(voice)
+            found = await (self._library.find(voice) if _is_stock(voice) else self._library.get(voice))
             if found is not None:
                 return ResolvedVoice("library", found, self._prompt_of(found))
         if clip is not None:
@@ -89,27 +90,11 @@ class VoiceResolver:
             return await self._default()
         if resolved.voice is None:
             return resolved
-        current = await self._store.get(resolved.voice.id)
-        if current is None:
-            raise _unknown(resolved.voice.name)
+        current = await self._library.current(resolved.voice)
         return ResolvedVoice(resolved.source, current, self._prompt_of(current))
 
-    async def _named(self, asked: str) -> Voice | None:
-        if not could_be_name(asked):
-            raise InvalidInput(
-                "'voice' is neither the name nor the id of a voice.",
-                code="invalid_voice",
-                field="voice",
-                remedy="Use a name or an id that GET /v1/audio/voices lists.",
-            )
-        canonical = canonical_name(asked)
-        found = await (self._store.get(canonical) if is_voice_id(canonical) else self._store.find(asked))
-        if found is None and canonical not in STOCK_VOICES:
-            raise _unknown(asked.strip())
-        return found
-
     async def _default(self) -> ResolvedVoice:
-        if (default := await self._store.default()) is not None:
+        if (default := await self._library.default()) is not None:
             return ResolvedVoice("default", default, self._prompt_of(default))
         if self._sample is not None:
             data, key = self._sample
@@ -118,13 +103,11 @@ class VoiceResolver:
 
     def _prompt_of(self, voice: Voice) -> VoicePrompt:
         async def pcm() -> Pcm:
-            data = await self._store.audio(voice)
-            if await asyncio.to_thread(_sha256, data) != voice.sha256:
-                raise _damaged(voice)
+            data = await self._library.audio(voice)
             try:
                 return await self._decode(voice.sha256, data)
             except InvalidAudio as error:
-                raise _damaged(voice) from error
+                raise damaged(voice) from error
 
         return VoicePrompt(voice.sha256, pcm)
 
@@ -170,14 +153,5 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _unknown(name: str) -> NotFound:
-    return NotFound(f"There is no voice {name!r}.", field="voice", remedy="GET /v1/audio/voices lists those there are.")
-
-
-def _damaged(voice: Voice) -> StorageFailed:
-    return StorageFailed(
-        f"The stored clip of the voice {voice.name!r} is damaged.",
-        code="voice_damaged",
-        field="voice",
-        remedy="Replace its clip.",
-    )
+def _is_stock(voice: str) -> bool:
+    return could_be_name(voice) and canonical_name(voice) in STOCK_VOICES

@@ -21,6 +21,17 @@ from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
 __all__ = ["PyavClipReader"]
 
 _DEMUXERS: Final = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aiff,aac"
+_MEDIA_TYPES: Final = {
+    # FFmpeg's name of the demuxer: the media type
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
+    "matroska,webm": "audio/webm",
+    "aiff": "audio/aiff",
+    "aac": "audio/aac",
+}
 _DECODERS: Final = (
     "mp3,mp3float,mp2,mp2float,flac,vorbis,opus,libopus,aac,alac,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,pcm_alaw,"
     "pcm_mulaw,pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,"
@@ -51,7 +62,7 @@ class PyavClipReader:
                 timeout=limits.deadline_s,
                 metadata_errors="ignore",
             ) as container:
-                pcm, rate_hz, channels = _decode(container, limits, deadline)
+                pcm, report = _decode(container, limits, deadline)
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
             raise _unreadable("it is damaged, or no audio file") from error
         if pcm.duration_s < limits.min_duration_s:
@@ -61,10 +72,10 @@ class PyavClipReader:
                 field="voice_file",
                 remedy="Record 5 to 15 seconds of one person speaking.",
             )
-        return Clip(pcm, ClipReport(pcm.duration_s, rate_hz, channels))
+        return Clip(pcm, report)
 
 
-def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> tuple[Pcm, int, int]:
+def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> tuple[Pcm, ClipReport]:
     if not container.streams.audio:
         raise _unreadable("it has no sound in it")
     stream = container.streams.audio[0]
@@ -99,7 +110,8 @@ def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> t
     parts.clear()
     if not np.isfinite(samples).all():
         raise _unreadable("it has samples that are not numbers")
-    return Pcm(memoryview(cast("Any", samples)), kept_hz), rate_hz, channels
+    pcm = Pcm(memoryview(cast("Any", samples)), kept_hz)
+    return pcm, ClipReport(pcm.duration_s, rate_hz, channels, _MEDIA_TYPES[container.format.name])
 
 
 def _unreadable(reason: str) -> InvalidAudio:

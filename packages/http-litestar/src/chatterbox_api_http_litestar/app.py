@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 
-from chatterbox_api_core.ports import VoiceStore
 from chatterbox_api_core.speech import SpeechService
+from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_http_litestar import headers
 from chatterbox_api_http_litestar.errors import EXCEPTION_HANDLERS
 from chatterbox_api_http_litestar.info import info_routes
@@ -35,7 +35,7 @@ _ALLOWED_HEADERS = [
 def create_app(
     *,
     speech: SpeechService,
-    store: VoiceStore,
+    voices: VoiceLibrary,
     version: str,
     limits: HttpLimits | None = None,
     cors_origins: Sequence[str] = (),
@@ -51,7 +51,7 @@ def create_app(
     limits = limits or HttpLimits()
     handlers = [
         *speech_routes(speech, limits=limits),
-        *info_routes(speech, store=store, version=version, is_draining=is_draining),
+        *info_routes(speech, voices=voices, version=version, is_draining=is_draining),
     ]
     return Litestar(
         route_handlers=[Router("/", route_handlers=handlers), Router("/v1", route_handlers=handlers)],

@@ -12,21 +12,20 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_core.ports import VoiceStore
 from chatterbox_api_core.speech import SpeechService
+from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_http_litestar.errors import RequestError
 
 __all__ = ["info_routes"]
 
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _READY_S: Final = 2.0
-_PAGE: Final = 1000
 _ALIASES: Final = ("chatterbox-tts-1", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """Models that clients ask for out of habit; each is the engine there is."""
 
 
 def info_routes(
-    speech: SpeechService, *, store: VoiceStore, version: str, is_draining: Callable[[], bool]
+    speech: SpeechService, *, voices: VoiceLibrary, version: str, is_draining: Callable[[], bool]
 ) -> list[HTTPRouteHandler]:
     started = int(time.time())
     models = [
@@ -51,12 +50,7 @@ def info_routes(
 
     @route("/audio/voices", http_method=_READ)
     async def list_voices() -> dict[str, Any]:
-        voices: list[dict[str, str]] = []
-        after: str | None = None
-        while page := await store.list(after=after, limit=_PAGE):
-            voices += [{"id": voice.id, "name": voice.name} for voice in page]
-            after = page[-1].id
-        return {"voices": voices}
+        return {"voices": [{"id": voice.id, "name": voice.name} async for voice in voices.all()]}
 
     @route("/languages", http_method=_READ)
     async def list_languages() -> dict[str, Any]:
@@ -86,7 +80,7 @@ def info_routes(
         try:
             async with asyncio.timeout(_READY_S):
                 await speech.ready()
-                await store.ready()
+                await voices.ready()
         except TimeoutError:
             raise Unavailable(f"A part did not answer within {_READY_S:g} s.", code="not_ready") from None
         return {"status": "ready"}

@@ -63,7 +63,7 @@ async def _serve(env: Mapping[str, str]) -> None:
                 _log.warning("listening on %s: whoever reaches this address may use the service", host)
             app = create_app(
                 speech=service.speech,
-                store=service.store,
+                voices=service.voices,
                 version=version("chatterbox-api"),
                 cors_origins=settings.CORS_ORIGINS.read(env),
                 is_draining=lambda: drain.begun,

@@ -48,6 +48,8 @@ class MemoryStore:
             sha256=audio.sha256,
             size_bytes=len(audio.data),
             duration_s=audio.duration_s,
+            media_type=audio.media_type,
+            filename=audio.filename,
             language=draft.language,
             created_at=now,
             updated_at=now,
@@ -64,6 +66,8 @@ class MemoryStore:
             sha256=audio.sha256,
             size_bytes=len(audio.data),
             duration_s=audio.duration_s,
+            media_type=audio.media_type,
+            filename=audio.filename,
         )
         self._voices[voice_id] = voice
         self._audio[voice_id] = audio.data

@@ -1,0 +1,286 @@
+"""The voice library: what people do with voices, over any store.
+
+Names are checked and clips are read here, so a store never has to judge either. Wherever a voice is meant, its id,
+its name or an alias will do, in any spelling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from typing import Literal
+
+from chatterbox_api_core.caching import ClipCache
+from chatterbox_api_core.errors import ChatterboxError, InvalidInput, NotFound, StorageFailed
+from chatterbox_api_core.model import (
+    KEEP,
+    ClipLimits,
+    ClipReport,
+    Keep,
+    Voice,
+    VoiceAudio,
+    VoiceChanges,
+    VoiceDraft,
+)
+from chatterbox_api_core.names import canonical_name, check_name, could_be_name, is_voice_id
+from chatterbox_api_core.ports import ClipReader, VoiceStore
+
+__all__ = ["VoiceLibrary"]
+
+_PAGE = 1000
+_MAX_ALIASES = 20
+_MAX_CONSENT_CHARS = 4000
+_MAX_LANGUAGE_CHARS = 35
+"""The longest tag that RFC 5646 asks everyone to accept."""
+
+
+class VoiceLibrary:
+    """The use cases of voices.
+
+    Args:
+        clips: shared with whoever speaks; a clip that has just been taken in is at hand at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: VoiceStore,
+        clip_reader: ClipReader,
+        clips: ClipCache | None = None,
+        limits: ClipLimits | None = None,
+    ) -> None:
+        self.clips = clips if clips is not None else ClipCache({})
+        self._store, self._clip_reader = store, clip_reader
+        self._limits = limits or ClipLimits()
+
+    async def ready(self) -> None:
+        """Return if the store can serve, raise Unavailable with the cause if not."""
+        await self._store.ready()
+
+    async def create(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        filename: str = "",
+        aliases: tuple[str, ...] = (),
+        language: str | None = None,
+        consent: str | None = None,
+    ) -> tuple[Voice, ClipReport]:
+        """Take a new voice in.
+
+        Raises:
+            InvalidInput: `invalid_name`, `invalid_language`, `invalid_consent`, `too_many_aliases`.
+            InvalidAudio: the clip cannot serve.
+            NameTaken, StorageFailed, Unavailable: as the store says.
+        """
+        draft = VoiceDraft(
+            name=check_name(name, field="name"),
+            aliases=_check_aliases(name, aliases),
+            language=_check_language(language),
+            consent=_check_consent(consent),
+        )
+        audio, report = await self._read(data, filename)
+        voice = await self._store.add(draft, audio)
+        self.clips.put(voice.sha256, data)
+        return voice, report
+
+    async def get(self, asked: str) -> Voice:
+        """The voice with this id, name or alias. NotFound, InvalidInput `invalid_voice`."""
+        voice = await self.find(asked)
+        if voice is None:
+            raise NotFound(
+                f"There is no voice {asked.strip()!r}.",
+                field="voice",
+                remedy="GET /v1/audio/voices lists those there are.",
+            )
+        return voice
+
+    async def find(self, asked: str) -> Voice | None:
+        """As `get`, with None where there is no such voice."""
+        if not could_be_name(asked):
+            raise InvalidInput(
+                "This is neither the name nor the id of a voice.",
+                code="invalid_voice",
+                field="voice",
+                remedy="Use a name or an id that GET /v1/audio/voices lists.",
+            )
+        canonical = canonical_name(asked)
+        return await (self._store.get(canonical) if is_voice_id(canonical) else self._store.find(asked))
+
+    async def current(self, voice: Voice) -> Voice:
+        """The voice as it is now. NotFound when it has been removed."""
+        found = await self._store.get(voice.id)
+        if found is None:
+            raise NotFound(f"The voice {voice.name!r} has been removed.", field="voice")
+        return found
+
+    async def page(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
+        """At most `limit` voices, from 1 to 1,000, in order of creation, behind the id `after`."""
+        if not 1 <= limit <= _PAGE:
+            raise InvalidInput(f"'limit' must be from 1 to {_PAGE}.", code="invalid_limit", field="limit")
+        return await self._store.list(after=after, limit=limit)
+
+    async def all(self) -> AsyncGenerator[Voice, None]:
+        """Every voice, in order of creation."""
+        after: str | None = None
+        while page := await self._store.list(after=after, limit=_PAGE):
+            for voice in page:
+                yield voice
+            after = page[-1].id
+
+    async def audio(self, voice: Voice) -> bytes:
+        """The clip, from memory or from the store. NotFound when it has been replaced or removed meanwhile.
+
+        Raises:
+            StorageFailed: `voice_damaged`; it is not kept, and does not speak.
+        """
+
+        async def fetch() -> bytes:
+            data = await self._store.audio(voice)
+            if await asyncio.to_thread(_sha256, data) != voice.sha256:
+                raise damaged(voice)
+            return data
+
+        return await self.clips.get(voice.sha256, fetch)
+
+    async def rename(self, asked: str, new_name: str) -> Voice:
+        """Give a voice another name; the old one is free. NotFound, NameTaken, InvalidInput."""
+        name = check_name(new_name, field="new_name")
+        return await self._store.amend((await self.get(asked)).id, VoiceChanges(name=name))
+
+    async def replace(self, asked: str, data: bytes, *, filename: str = "") -> tuple[Voice, ClipReport]:
+        """Give a voice another clip. NotFound, InvalidAudio."""
+        voice = await self.get(asked)
+        audio, report = await self._read(data, filename)
+        replaced = await self._store.replace(voice.id, audio)
+        self.clips.put(replaced.sha256, data)
+        if replaced.sha256 != voice.sha256:
+            self.clips.drop(voice.sha256)
+        return replaced, report
+
+    async def amend(
+        self,
+        asked: str,
+        *,
+        language: str | Literal[Keep.KEEP] | None = KEEP,
+        consent: str | Literal[Keep.KEEP] | None = KEEP,
+    ) -> Voice:
+        """Change what is known of a voice; None clears it. NotFound, InvalidInput."""
+        changes = VoiceChanges(
+            language=language if language is KEEP else _check_language(language),
+            consent=consent if consent is KEEP else _check_consent(consent),
+        )
+        return await self._store.amend((await self.get(asked)).id, changes)
+
+    async def add_alias(self, asked: str, alias: str) -> Voice:
+        """Let a voice answer to another name too. NotFound, NameTaken, InvalidInput."""
+        checked = check_name(alias, field="alias")
+        voice = await self.get(asked)
+        if len(voice.aliases) >= _MAX_ALIASES:
+            raise _too_many_aliases()
+        return await self._store.amend(voice.id, VoiceChanges(add_aliases=(checked,)))
+
+    async def remove_alias(self, asked: str, alias: str) -> Voice:
+        """Free an alias. NotFound, also when the voice has no such alias."""
+        voice = await self.get(asked)
+        if canonical_name(alias) not in map(canonical_name, voice.aliases):
+            raise NotFound(f"{voice.name!r} has no alias {alias!r}.", code="alias_not_found", field="alias")
+        return await self._store.amend(voice.id, VoiceChanges(remove_aliases=(alias,)))
+
+    async def default(self) -> Voice | None:
+        """The voice that speaks when none is asked for."""
+        return await self._store.default()
+
+    async def set_default(self, asked: str | None) -> Voice | None:
+        """Choose the default voice, or none. NotFound."""
+        voice = None if asked is None else await self.get(asked)
+        await self._store.set_default(None if voice is None else voice.id)
+        return voice
+
+    async def remove(self, asked: str) -> Voice:
+        """Remove a voice and return what it was; its names are free. NotFound."""
+        voice = await self.get(asked)
+        await self._store.remove(voice.id)
+        self.clips.drop(voice.sha256)
+        return voice
+
+    async def verify(self, voice: Voice) -> ChatterboxError | None:
+        """Read the stored clip, never the one in memory, and say what is wrong with it."""
+        try:
+            data = await self._store.audio(voice)
+            if await asyncio.to_thread(_sha256, data) != voice.sha256:
+                return damaged(voice)
+            await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
+        except ChatterboxError as error:
+            return error
+        return None
+
+    async def _read(self, data: bytes, filename: str) -> tuple[VoiceAudio, ClipReport]:
+        digest = await asyncio.to_thread(_sha256, data)
+        clip = await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
+        report = clip.report
+        audio = VoiceAudio(data, digest, report.duration_s, report.media_type, _shown_filename(filename))
+        return audio, report
+
+
+def damaged(voice: Voice) -> StorageFailed:
+    """The error for a stored clip that is not what was stored."""
+    return StorageFailed(
+        f"The stored clip of the voice {voice.name!r} is damaged.",
+        code="voice_damaged",
+        field="voice",
+        remedy="Replace its clip.",
+    )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _shown_filename(filename: str) -> str:
+    """The last part of what a client calls its file, for people to recognise; nothing is ever opened by it."""
+    last = filename.replace("\\", "/").rpartition("/")[2]
+    return "".join(char for char in last if char.isprintable())[:255]
+
+
+def _check_aliases(name: str, aliases: tuple[str, ...]) -> tuple[str, ...]:
+    if len(aliases) > _MAX_ALIASES:
+        raise _too_many_aliases()
+    checked = {canonical_name(alias): check_name(alias, field="aliases") for alias in aliases}
+    checked.pop(canonical_name(name), None)
+    return tuple(checked.values())
+
+
+def _too_many_aliases() -> InvalidInput:
+    return InvalidInput(
+        f"A voice has at most {_MAX_ALIASES} aliases.", code="too_many_aliases", field="alias"
+    )
+
+
+def _check_language(language: str | None) -> str | None:
+    if language is None or not language.strip():
+        return None
+    tag = language.strip()
+    if len(tag) > _MAX_LANGUAGE_CHARS or not tag.replace("-", "").replace("_", "").isalnum() or not tag.isascii():
+        raise InvalidInput(
+            f"{tag[:40]!r} is no language tag.",
+            code="invalid_language",
+            field="language",
+            remedy="Use one such as en or pt-BR.",
+        )
+    return tag
+
+
+def _check_consent(consent: str | None) -> str | None:
+    if consent is None or not consent.strip():
+        return None
+    if len(consent) > _MAX_CONSENT_CHARS:
+        raise InvalidInput(
+            f"The consent has {len(consent):,} characters; at most {_MAX_CONSENT_CHARS:,} are kept.",
+            code="invalid_consent",
+            field="consent",
+            remedy="Keep the document elsewhere, and its reference here.",
+        )
+    return consent.strip()
