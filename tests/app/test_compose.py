@@ -48,7 +48,7 @@ def r2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_auto_takes_the_first_that_is_set_up() -> None:
     assert chosen(SYNTHESIZERS, {})[0] == "espeak"
-    assert chosen(VOICE_STORES, {})[0] == "memory"
+    assert chosen(VOICE_STORES, {})[0] == "local"
     assert chosen(ENCODERS, {}) == ("pyav", "wav")
     assert chosen(CLIP_READERS, {})[0] == "pyav"
 
@@ -64,7 +64,7 @@ def test_names_are_taken_as_given() -> None:
 
 @pytest.mark.usefixtures("r2")
 def test_absent_is_passed_by_ready_is_taken_incomplete_stops() -> None:
-    assert chosen(VOICE_STORES, {})[0] == "memory"
+    assert chosen(VOICE_STORES, {})[0] == "local"
     assert chosen(VOICE_STORES, {"R2_KEY": "k", "R2_BUCKET": "b"})[0] == "r2"
     for env in ({"R2_KEY": "k"}, {"R2_KEY": "k", "VOICE_STORE": "r2"}):
         with pytest.raises(ConfigurationError) as caught:
@@ -94,10 +94,10 @@ async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: py
 
     monkeypatch.setattr("chatterbox_api.compose.load", watching)
     with pytest.raises(ConfigurationError):
-        async with compose({"SYNTHESIZER": "tone", "VOICE_SAMPLE_PATH": "/nowhere"}):
+        async with compose({"SYNTHESIZER": "tone", "VOICE_STORE": "memory", "VOICE_SAMPLE_PATH": "/nowhere"}):
             pass
     assert not opened
-    async with compose({"SYNTHESIZER": "tone"}) as service:
+    async with compose({"SYNTHESIZER": "tone", "VOICE_STORE": "memory"}) as service:
         assert service.speech.engine == "tone"
         assert "tone" in opened
     assert not opened

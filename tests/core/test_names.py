@@ -59,7 +59,7 @@ def test_ordinary_names_are_accepted(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "   ", "\u200b", "\u3164", "\u2800"),
+        *("", "   ", "\u200b", "\u3164", "\u2800", ".", "..", "．．"),
         *("a" * 101, "a/b", "a\\b", "C:", "a*", "a?", 'a"', "<a>", "a|b", "a\0b", "a\nb", "a%2fb"),
         *sorted(RESERVED_NAMES),
         *("DEFAULT", "ｄｅｆａｕｌｔ", "voice_x", "VOICE_1", new_voice_id()),

@@ -41,7 +41,7 @@ def test_say_sounds_like_the_clip(tmp_path: Path) -> None:
 
 def test_say_reads_and_writes_pipes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "chatterbox_api", "say", "-", "-o", "-", "--format", "wav"]
-    text, env = b"One two three. " * 500, clean_environment({})
+    text, env = b"One two three. " * 500, clean_environment(tmp_path, {})
     done = subprocess.run(command, input=text, capture_output=True, cwd=tmp_path, env=env, check=True)
     (tmp_path / "out.wav").write_bytes(done.stdout)
     assert read(tmp_path / "out.wav").duration_s > 100
@@ -50,7 +50,7 @@ def test_say_reads_and_writes_pipes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_say_that_is_ended_leaves_no_file(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "chatterbox_api", "say", "On and on. " * 500, "-o", "out.wav"]
-    env = clean_environment({"SYNTHESIZER": "tone", "TONE_PACE": "1"})
+    env = clean_environment(tmp_path, {"SYNTHESIZER": "tone", "TONE_PACE": "1"})
     process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE)
     for _ in range(200):
         if list(tmp_path.iterdir()):
@@ -97,7 +97,7 @@ def test_plugins_checks_each_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     findings = {(finding["group"], finding["name"]): finding for finding in json.loads(done.stdout)}
     for known in (
-        *(("voice_stores", "memory"), ("synthesizers", "espeak"), ("synthesizers", "tone")),
+        *(("voice_stores", "memory"), ("voice_stores", "local"), ("synthesizers", "espeak"), ("synthesizers", "tone")),
         *(("encoders", "pyav"), ("encoders", "wav"), ("clip_readers", "pyav"), ("clip_readers", "wav")),
     ):
         assert findings[known]["state"] == "ready", findings[known]

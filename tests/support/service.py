@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-__all__ = ["RunningService", "free_port", "run_cli", "running_service", "start_service"]
+__all__ = ["RunningService", "clean_environment", "free_port", "run_cli", "running_service", "start_service"]
 
 START_S = 30.0
 
@@ -43,8 +43,10 @@ def free_port() -> int:
         return port
 
 
-def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    return {**os.environ, "PYTHONUNBUFFERED": "1", **settings}
+def clean_environment(cwd: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `settings`, and a library of the test's own beside its folder."""
+    data = cwd.with_name(f"{cwd.name}-data")
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "DATA_DIR": str(data), **settings}
 
 
 def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +54,7 @@ def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-m", "chatterbox_api", *arguments],
         cwd=cwd,
-        env=clean_environment(settings),
+        env=clean_environment(cwd, settings),
         capture_output=True,
         text=True,
         timeout=120,
@@ -68,7 +70,7 @@ def start_service(cwd: Path, **settings: str) -> RunningService:
         process = subprocess.Popen(
             [sys.executable, "-m", "chatterbox_api", "serve"],
             cwd=cwd,
-            env=clean_environment(settings),
+            env=clean_environment(cwd, settings),
             stdout=sink,
             stderr=sink,
             start_new_session=True,

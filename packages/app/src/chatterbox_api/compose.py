@@ -13,7 +13,7 @@ from typing import Any, Final
 from chatterbox_api import settings
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.caching import ClipCache
-from chatterbox_api_core.errors import ConfigurationError, InvalidAudio
+from chatterbox_api_core.errors import ConfigurationError, InvalidAudio, PluginError
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.plugins import (
     CLIP_CACHES,
@@ -33,7 +33,7 @@ from chatterbox_api_core.settings import Setting
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
 
-__all__ = ["AUTO", "Service", "chosen", "compose"]
+__all__ = ["AUTO", "Library", "Service", "chosen", "compose", "compose_library"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,16 @@ class Service:
     store_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The voice library, the name of the store behind it, and what reads its clips."""
+
+    voices: VoiceLibrary
+    store_name: str
+    clip_reader: ClipReader
+    limits: ClipLimits
+
+
 @asynccontextmanager
 async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> AsyncGenerator[Service, None]:
     """Open the configured adapters for as long as the context lasts. Raises ConfigurationError.
@@ -64,32 +74,20 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
         max_chars: instead of MAX_INPUT_CHARS.
     """
     async with AsyncExitStack() as stack:
-
-        async def open_(group: str, name: str) -> Any:
-            return await stack.enter_async_context(load(group, name).open(env))
-
-        encoders: list[Encoder] = [await open_(ENCODERS, name) for name in chosen(ENCODERS, env)]
-        clip_reader: ClipReader = await open_(CLIP_READERS, chosen(CLIP_READERS, env)[0])
-        store_name, engine = chosen(VOICE_STORES, env)[0], chosen(SYNTHESIZERS, env)[0]
-        store: VoiceStore = await open_(VOICE_STORES, store_name)
-        synthesizer: Synthesizer = await open_(SYNTHESIZERS, engine)
-        limits = ClipLimits()
-        library = VoiceLibrary(
-            store=store,
-            clip_reader=clip_reader,
-            clips=ClipCache(await open_(CLIP_CACHES, chosen(CLIP_CACHES, env)[0])),
-            limits=limits,
-        )
+        encoders: list[Encoder] = [await _opened(stack, ENCODERS, name, env) for name in chosen(ENCODERS, env)]
+        library = await stack.enter_async_context(compose_library(env))
+        engine = chosen(SYNTHESIZERS, env)[0]
+        synthesizer: Synthesizer = await _opened(stack, SYNTHESIZERS, engine, env)
         yield Service(
             speech=SpeechService(
                 engine=engine,
                 synthesizer=synthesizer,
                 encoders=encoders,
                 voices=VoiceResolver(
-                    library=library,
-                    clip_reader=clip_reader,
-                    limits=limits,
-                    sample=await asyncio.to_thread(_sample, env, clip_reader, limits),
+                    library=library.voices,
+                    clip_reader=library.clip_reader,
+                    limits=library.limits,
+                    sample=await asyncio.to_thread(_sample, env, library.clip_reader, library.limits),
                 ),
                 admission=Admission(
                     slots=synthesizer.capabilities.concurrent,
@@ -101,9 +99,33 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
                     engine_wait_s=settings.ENGINE_WAIT_S.read(env),
                 ),
             ),
-            voices=library,
-            store_name=store_name,
+            voices=library.voices,
+            store_name=library.store_name,
         )
+
+
+@asynccontextmanager
+async def compose_library(env: Mapping[str, str]) -> AsyncGenerator[Library, None]:
+    """Open what the voice library needs, and no engine. Raises ConfigurationError."""
+    async with AsyncExitStack() as stack:
+        clip_reader: ClipReader = await _opened(stack, CLIP_READERS, chosen(CLIP_READERS, env)[0], env)
+        store_name = chosen(VOICE_STORES, env)[0]
+        store: VoiceStore = await _opened(stack, VOICE_STORES, store_name, env)
+        clips = ClipCache(await _opened(stack, CLIP_CACHES, chosen(CLIP_CACHES, env)[0], env))
+        limits = ClipLimits()
+        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, limits=limits)
+        yield Library(voices, store_name, clip_reader, limits)
+
+
+async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str, str]) -> Any:
+    try:
+        return await stack.enter_async_context(load(group, name).open(env))
+    except ImportError as error:
+        raise PluginError(
+            f"The adapter '{name}' cannot be opened: {error}.",
+            code="plugin_broken",
+            remedy="Reinstall the package that brings it, or choose another.",
+        ) from error
 
 
 def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:

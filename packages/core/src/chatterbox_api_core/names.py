@@ -53,8 +53,8 @@ def check_name(name: str, *, field: str) -> str:
     def refuse(reason: str) -> InvalidInput:
         return InvalidInput(f"This {field} cannot be used: {reason}.", code="invalid_name", field=field)
 
-    if not canonical:
-        raise refuse("it is empty")
+    if not canonical.strip("."):
+        raise refuse("it is empty" if not canonical else "dots alone mean a folder in an address")
     if len(name) > MAX_NAME_CHARS:
         raise refuse(f"it has {len(name)} characters, at most {MAX_NAME_CHARS} are allowed")
     if not could_be_name(name):

@@ -29,6 +29,8 @@ from chatterbox_api_core.ports import ClipReader, VoiceStore
 __all__ = ["VoiceLibrary"]
 
 _PAGE = 1000
+_READERS = 2
+"""Clips decoded at once, so that uploads leave threads to the encoders."""
 _MAX_ALIASES = 20
 _MAX_CONSENT_CHARS = 4000
 _MAX_LANGUAGE_CHARS = 35
@@ -53,6 +55,7 @@ class VoiceLibrary:
         self.clips = clips if clips is not None else ClipCache({})
         self._store, self._clip_reader = store, clip_reader
         self._limits = limits or ClipLimits()
+        self._reading = asyncio.Semaphore(_READERS)
 
     async def ready(self) -> None:
         """Return if the store can serve, raise Unavailable with the cause if not."""
@@ -147,32 +150,39 @@ class VoiceLibrary:
 
     async def rename(self, asked: str, new_name: str) -> Voice:
         """Give a voice another name; the old one is free. NotFound, NameTaken, InvalidInput."""
-        name = check_name(new_name, field="new_name")
-        return await self._store.amend((await self.get(asked)).id, VoiceChanges(name=name))
+        return await self.update(asked, new_name=new_name)
 
     async def replace(self, asked: str, data: bytes, *, filename: str = "") -> tuple[Voice, ClipReport]:
         """Give a voice another clip. NotFound, InvalidAudio."""
         voice = await self.get(asked)
         audio, report = await self._read(data, filename)
-        replaced = await self._store.replace(voice.id, audio)
-        self.clips.put(replaced.sha256, data)
-        if replaced.sha256 != voice.sha256:
-            self.clips.drop(voice.sha256)
-        return replaced, report
+        return await self._replaced(voice, audio), report
 
-    async def amend(
+    async def update(
         self,
         asked: str,
         *,
+        new_name: str | Literal[Keep.KEEP] = KEEP,
         language: str | Literal[Keep.KEEP] | None = KEEP,
         consent: str | Literal[Keep.KEEP] | None = KEEP,
+        data: bytes | None = None,
+        filename: str = "",
     ) -> Voice:
-        """Change what is known of a voice; None clears it. NotFound, InvalidInput."""
+        """Change several things at once; all of them are checked before the first is written. None clears.
+
+        Raises:
+            NotFound, NameTaken, InvalidInput, InvalidAudio, StorageFailed.
+        """
         changes = VoiceChanges(
+            name=new_name if new_name is KEEP else check_name(new_name, field="new_name"),
             language=language if language is KEEP else _check_language(language),
             consent=consent if consent is KEEP else _check_consent(consent),
         )
-        return await self._store.amend((await self.get(asked)).id, changes)
+        voice = await self.get(asked)
+        audio = None if data is None else (await self._read(data, filename))[0]
+        if changes != VoiceChanges():
+            voice = await self._store.amend(voice.id, changes)
+        return voice if audio is None else await self._replaced(voice, audio)
 
     async def add_alias(self, asked: str, alias: str) -> Voice:
         """Let a voice answer to another name too. NotFound, NameTaken, InvalidInput."""
@@ -185,8 +195,8 @@ class VoiceLibrary:
     async def remove_alias(self, asked: str, alias: str) -> Voice:
         """Free an alias. NotFound, also when the voice has no such alias."""
         voice = await self.get(asked)
-        if canonical_name(alias) not in map(canonical_name, voice.aliases):
-            raise NotFound(f"{voice.name!r} has no alias {alias!r}.", code="alias_not_found", field="alias")
+        if not could_be_name(alias) or canonical_name(alias) not in map(canonical_name, voice.aliases):
+            raise NotFound(f"{voice.name!r} has no alias {alias[:100]!r}.", code="alias_not_found", field="alias")
         return await self._store.amend(voice.id, VoiceChanges(remove_aliases=(alias,)))
 
     async def default(self) -> Voice | None:
@@ -217,10 +227,17 @@ class VoiceLibrary:
             return error
         return None
 
+    async def _replaced(self, voice: Voice, audio: VoiceAudio) -> Voice:
+        replaced = await self._store.replace(voice.id, audio)
+        self.clips.put(replaced.sha256, audio.data)
+        if replaced.sha256 != voice.sha256:
+            self.clips.drop(voice.sha256)
+        return replaced
+
     async def _read(self, data: bytes, filename: str) -> tuple[VoiceAudio, ClipReport]:
         digest = await asyncio.to_thread(_sha256, data)
-        clip = await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
-        report = clip.report
+        async with self._reading:
+            report = (await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)).report
         audio = VoiceAudio(data, digest, report.duration_s, report.media_type, _shown_filename(filename))
         return audio, report
 
@@ -248,15 +265,14 @@ def _shown_filename(filename: str) -> str:
 def _check_aliases(name: str, aliases: tuple[str, ...]) -> tuple[str, ...]:
     if len(aliases) > _MAX_ALIASES:
         raise _too_many_aliases()
-    checked = {canonical_name(alias): check_name(alias, field="aliases") for alias in aliases}
-    checked.pop(canonical_name(name), None)
-    return tuple(checked.values())
+    checked = [check_name(alias, field="aliases") for alias in aliases]
+    by_canonical = {canonical_name(alias): alias for alias in checked}
+    by_canonical.pop(canonical_name(name), None)
+    return tuple(by_canonical.values())
 
 
 def _too_many_aliases() -> InvalidInput:
-    return InvalidInput(
-        f"A voice has at most {_MAX_ALIASES} aliases.", code="too_many_aliases", field="alias"
-    )
+    return InvalidInput(f"A voice has at most {_MAX_ALIASES} aliases.", code="too_many_aliases", field="alias")
 
 
 def _check_language(language: str | None) -> str | None:

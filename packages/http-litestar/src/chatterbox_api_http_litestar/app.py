@@ -13,7 +13,9 @@ from chatterbox_api_http_litestar import headers
 from chatterbox_api_http_litestar.errors import EXCEPTION_HANDLERS
 from chatterbox_api_http_litestar.info import info_routes
 from chatterbox_api_http_litestar.limits import HttpLimits
+from chatterbox_api_http_litestar.openai_voices import openai_voice_routes
 from chatterbox_api_http_litestar.speech import speech_routes
+from chatterbox_api_http_litestar.voices import voice_routes
 
 __all__ = ["create_app"]
 
@@ -51,6 +53,8 @@ def create_app(
     limits = limits or HttpLimits()
     handlers = [
         *speech_routes(speech, limits=limits),
+        *voice_routes(voices, limits=limits),
+        *openai_voice_routes(voices, limits=limits),
         *info_routes(speech, voices=voices, version=version, is_draining=is_draining),
     ]
     return Litestar(

@@ -15,6 +15,7 @@ from chatterbox_api_core.speech import SpeechStream
 __all__ = ["EXPOSED", "add_request_id", "of_speech", "request_id"]
 
 EXPOSED: Final = [
+    "content-disposition",
     "retry-after",
     "server-timing",
     "x-engine",

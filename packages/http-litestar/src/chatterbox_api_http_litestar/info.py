@@ -1,4 +1,4 @@
-"""What clients ask before they speak: models, voices, languages, health and readiness."""
+"""What clients ask before they speak: models, languages, health and readiness."""
 
 from __future__ import annotations
 
@@ -48,10 +48,6 @@ def info_routes(
                 return known
         raise RequestError(404, "model_not_found", f"There is no model {model[:64]!r} here.", "model")
 
-    @route("/audio/voices", http_method=_READ)
-    async def list_voices() -> dict[str, Any]:
-        return {"voices": [{"id": voice.id, "name": voice.name} async for voice in voices.all()]}
-
     @route("/languages", http_method=_READ)
     async def list_languages() -> dict[str, Any]:
         languages = [{"code": known.tag, "name": known.name} for known in speech.capabilities.languages]
@@ -89,7 +85,6 @@ def info_routes(
         list_models,
         list_audio_models,
         get_model,
-        list_voices,
         list_languages,
         health,
         ping,

@@ -27,16 +27,17 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
     @post("/audio/speech", status_code=200, request_max_body_size=limits.body_bytes)
     async def create_speech(request: Request[Any, Any, Any]) -> SpeechAnswer:
         """Speak a text: JSON in, audio out."""
-        values = await read_json(request, within_s=limits.receive_s)
+        values = await read_json(request, limits=limits)
         body = parse_speech(values, from_form=False)
         return _answer(body, values, clip=None, default_format=_JSON_FORMAT)
 
     @post("/audio/speech/upload", status_code=200, request_max_body_size=limits.upload_bytes)
     async def create_speech_from_upload(request: Request[Any, Any, Any]) -> SpeechAnswer:
         """Speak a text in the voice of a clip that is sent along: a form in, audio out."""
-        values, files = await read_form(request, files=("voice_file",), within_s=limits.receive_s)
+        form = await read_form(request, files=("voice_file",), limits=limits)
+        values, file = form.last_texts(), form.files.get("voice_file")
         body = parse_speech(values, from_form=True)
-        return _answer(body, values, clip=files.get("voice_file"), default_format=_UPLOAD_FORMAT)
+        return _answer(body, values, clip=file.data if file else None, default_format=_UPLOAD_FORMAT)
 
     def _answer(
         body: SpeechBody, values: Mapping[str, Any], *, clip: bytes | None, default_format: str

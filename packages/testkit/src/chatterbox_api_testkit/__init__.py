@@ -17,5 +17,6 @@ from __future__ import annotations
 from chatterbox_api_testkit.clip_reader import ClipReaderContract
 from chatterbox_api_testkit.encoder import EncoderContract
 from chatterbox_api_testkit.synthesizer import SynthesizerContract
+from chatterbox_api_testkit.voice_store import VoiceStoreContract
 
-__all__ = ["ClipReaderContract", "EncoderContract", "SynthesizerContract"]
+__all__ = ["ClipReaderContract", "EncoderContract", "SynthesizerContract", "VoiceStoreContract"]

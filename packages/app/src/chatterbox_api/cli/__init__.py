@@ -13,6 +13,7 @@ from chatterbox_api.cli.doctor import doctor
 from chatterbox_api.cli.plugins import plugins
 from chatterbox_api.cli.say import say
 from chatterbox_api.cli.serve import serve
+from chatterbox_api.cli.voices import voices
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidInput, NotFound, Unavailable
 
 __all__ = ["main"]
@@ -39,7 +40,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, say, plugins, doctor):
+for command in (serve, say, voices, plugins, doctor):
     cli.add_command(command)
 
 
@@ -47,7 +48,7 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
     try:
-        cli(standalone_mode=False)
+        code = cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -60,7 +61,7 @@ def main() -> NoReturn:
     except OSError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -112,7 +112,8 @@ class MemoryStore:
         names = {canonical_name(name): name for name in (voice.name, *voice.aliases)}
         for canonical, name in names.items():
             if self._owners.get(canonical, voice.id) != voice.id:
-                raise NameTaken(f"Another voice answers to {name!r}.", field="name")
+                field = "name" if canonical == canonical_name(voice.name) else "alias"
+                raise NameTaken(f"Another voice answers to {name!r}.", field=field)
         self._owners = {name: owner for name, owner in self._owners.items() if owner != voice.id}
         self._owners |= dict.fromkeys(names, voice.id)
         self._voices[voice.id] = voice

@@ -1,0 +1,71 @@
+"""AU, Sun's audio format: a header that may leave the length open, then 16-bit samples, the high byte first."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Final
+
+from chatterbox_api_core.model import AudioFormat, Effect, Pcm
+
+__all__ = ["AU", "AuEncoder"]
+
+AU: Final = AudioFormat("au", "audio/x-au", ".au", streams=True, help="16-bit PCM that can be streamed")
+
+_LINEAR_16: Final = 3
+_UNKNOWN_SIZE: Final = 0xFFFFFFFF
+
+
+class AuEncoder:
+    """An Encoder of mono AU."""
+
+    formats: tuple[AudioFormat, ...] = (AU,)
+    effects: frozenset[Effect] = frozenset()
+
+    def open(
+        self,
+        audio_format: AudioFormat,
+        *,
+        rate_hz: int,
+        complete: bool,
+        tempo: float = 1.0,
+        loudness_lufs: float | None = None,
+        trim: bool = False,
+        out_rate_hz: int | None = None,
+    ) -> _AuEncoding:
+        return _AuEncoding(rate_hz, complete=complete)
+
+
+class _AuEncoding:
+    def __init__(self, rate_hz: int, *, complete: bool) -> None:
+        self._rate_hz, self._complete = rate_hz, complete
+        self._held = bytearray()
+        self._begun = False
+
+    def feed(self, pcm: Pcm) -> bytes:
+        data = _to_s16be(pcm)
+        if self._complete:
+            self._held += data
+            return b""
+        return self._head() + data
+
+    def finish(self) -> bytes:
+        if self._complete:
+            return _header(self._rate_hz, len(self._held)) + self._held
+        return self._head()
+
+    def _head(self) -> bytes:
+        if self._begun:
+            return b""
+        self._begun = True
+        return _header(self._rate_hz, _UNKNOWN_SIZE)
+
+
+def _header(rate_hz: int, size_bytes: int) -> bytes:
+    """Magic, where the sound begins, its size, its encoding, its rate, one channel, an empty annotation."""
+    return struct.pack(">4s5I4x", b".snd", 28, size_bytes, _LINEAR_16, rate_hz, 1)
+
+
+def _to_s16be(pcm: Pcm) -> bytes:
+    finite = (value if math.isfinite(value) else 0.0 for value in pcm.samples)
+    return struct.pack(f">{len(pcm)}h", *(max(-32768, min(32767, round(value * 32767))) for value in finite))

@@ -1,0 +1,235 @@
+"""`chatterbox-api voices`: the library on the command line. Tables for people, `--json` for scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.environment import check_all, read_environment
+from chatterbox_api.logs import set_up_logging
+from chatterbox_api_core.errors import ConfigurationError
+from chatterbox_api_core.model import ClipReport, Voice
+from chatterbox_api_core.voices import VoiceLibrary
+
+__all__ = ["voices"]
+
+P = ParamSpec("P")
+_CLIP = click.Path(path_type=Path, dir_okay=False, exists=True)
+_json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+
+
+@click.group(short_help="Keep voices: list, add, rename, export, ...")
+def voices() -> None:
+    """Keep voices. VOICE is an id, a name or an alias, in any spelling."""
+
+
+def _command(
+    name: str, help: str
+) -> Callable[[Callable[Concatenate[VoiceLibrary, P], Awaitable[None]]], click.Command]:
+    """A command that is given the open library."""
+
+    def wrap(work: Callable[Concatenate[VoiceLibrary, P], Awaitable[None]]) -> click.Command:
+        @functools.wraps(work)
+        def run(*args: Any, env_file: Path | None, **options: Any) -> None:
+            set_up_logging("warning")
+            env = read_environment(env_file)
+            check_all(env)
+            asyncio.run(_with_library(env, functools.partial(work, *args, **options)))
+
+        command: click.Command = voices.command(name, help=help)(env_file_option(run))
+        return command
+
+    return wrap
+
+
+async def _with_library(env: dict[str, str], work: Callable[[VoiceLibrary], Awaitable[None]]) -> None:
+    from chatterbox_api.compose import compose_library
+
+    async with compose_library(env) as library:
+        if library.store_name == "memory":
+            raise ConfigurationError(
+                "Voices are kept in the memory of the service, out of this command's reach.",
+                field="VOICE_STORE",
+                remedy="Choose a store that lasts.",
+            )
+        await work(library.voices)
+
+
+@_command("list", help="List the voices.")
+@_json_option
+async def list_voices(library: VoiceLibrary, as_json: bool) -> None:
+    found = [voice async for voice in library.all()]
+    default = await library.default()
+    if as_json:
+        click.echo(json.dumps([_as_json(voice, default) for voice in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo('No voices yet. Add one: chatterbox-api voices add "Anna" recording.wav')
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "aliases", "language", "seconds", "created", "id", box=None, padding=(0, 2, 0, 0))
+    for voice in found:
+        name = f"{voice.name} (default)" if default and voice.id == default.id else voice.name
+        created = voice.created_at.strftime("%Y-%m-%d")
+        aliases, seconds = ", ".join(voice.aliases), f"{voice.duration_s:.1f}"
+        table.add_row(name, aliases, voice.language or "", seconds, created, voice.id)
+    Console().print(table)
+
+
+@_command("show", help="Show all that is known of a voice.")
+@click.argument("voice")
+@_json_option
+async def show(library: VoiceLibrary, voice: str, as_json: bool) -> None:
+    found = _as_json(await library.get(voice), await library.default())
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for key, value in found.items():
+        click.echo(f"{key:12} {', '.join(value) if isinstance(value, list) else value if value is not None else ''}")
+
+
+@_command("add", help="Take a new voice in, from a recording.")
+@click.argument("name")
+@click.argument("file", type=_CLIP)
+@click.option("--alias", "aliases", multiple=True, help="Another name; may be given several times.")
+@click.option("--language", help="Such as en or pt-BR.")
+@click.option("--consent", help="What the speaker agreed to, or where that is written.")
+async def add(
+    library: VoiceLibrary, name: str, file: Path, aliases: tuple[str, ...], language: str | None, consent: str | None
+) -> None:
+    voice, report = await library.create(
+        name,
+        await asyncio.to_thread(file.read_bytes),
+        filename=file.name,
+        aliases=aliases,
+        language=language,
+        consent=consent,
+    )
+    click.echo(f"Added {_called(voice)}, {_heard(report)}.")
+
+
+@_command("replace", help="Give a voice another recording.")
+@click.argument("voice")
+@click.argument("file", type=_CLIP)
+async def replace(library: VoiceLibrary, voice: str, file: Path) -> None:
+    replaced, report = await library.replace(voice, await asyncio.to_thread(file.read_bytes), filename=file.name)
+    click.echo(f"Replaced the recording of {_called(replaced)}: {_heard(report)}.")
+
+
+@_command("rename", help="Give a voice another name.")
+@click.argument("voice")
+@click.argument("new_name")
+async def rename(library: VoiceLibrary, voice: str, new_name: str) -> None:
+    click.echo(f"Renamed to {_called(await library.rename(voice, new_name))}.")
+
+
+@_command("alias", help="Let a voice answer to another name too, or no longer.")
+@click.argument("voice")
+@click.argument("alias")
+@click.option("--remove", is_flag=True, help="Free the alias.")
+async def alias(library: VoiceLibrary, voice: str, alias: str, remove: bool) -> None:
+    changed = await (library.remove_alias(voice, alias) if remove else library.add_alias(voice, alias))
+    click.echo(f"{_called(changed)} answers to: {', '.join((changed.name, *changed.aliases))}")
+
+
+@_command("default", help="Show or choose the voice that speaks when none is asked for.")
+@click.argument("voice", required=False)
+@click.option("--clear", is_flag=True, help="Have no default voice.")
+async def default(library: VoiceLibrary, voice: str | None, clear: bool) -> None:
+    if clear and voice is not None:
+        raise click.UsageError("VOICE and --clear exclude each other.")
+    chosen = await (library.set_default(voice) if clear or voice is not None else library.default())
+    click.echo(f"The default voice is {_called(chosen)}." if chosen else "There is no default voice.")
+
+
+@_command("remove", help="Remove a voice.")
+@click.argument("voice")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+async def remove(library: VoiceLibrary, voice: str, yes: bool) -> None:
+    found = await library.get(voice)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Nobody can be asked here; use --yes.")
+        click.confirm(f"Remove {_called(found)} for good?", abort=True)
+    click.echo(f"Removed {_called(await library.remove(found.id))}.")
+
+
+@_command("verify", help="Read every stored recording and say which are damaged.")
+@click.argument("wanted", nargs=-1, metavar="[VOICE]...")
+@_json_option
+async def verify(library: VoiceLibrary, wanted: tuple[str, ...], as_json: bool) -> None:
+    found = [await library.get(voice) for voice in wanted] or [voice async for voice in library.all()]
+    problems = [(voice, problem) for voice in found if (problem := await library.verify(voice))]
+    if as_json:
+        shown = [{"id": voice.id, "name": voice.name, "problem": error.code} for voice, error in problems]
+        click.echo(json.dumps({"checked": len(found), "problems": shown}, indent=2, ensure_ascii=False))
+    else:
+        for voice, error in problems:
+            click.echo(f"✗ {_called(voice)}: {error}")
+        click.echo(f"{len(found)} checked, {len(problems)} damaged.")
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@_command("export", help="Write voices into one file: all, or those named.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("wanted", nargs=-1, metavar="[VOICE]...")
+async def export(library: VoiceLibrary, file: Path, wanted: tuple[str, ...]) -> None:
+    from chatterbox_api.archive import write_archive
+
+    found = [await library.get(voice) for voice in wanted] or [voice async for voice in library.all()]
+    await write_archive(library, found, file)
+    click.echo(f"Exported {len(found)} voices to {file}.")
+
+
+@_command("import", help="Take in the voices of an exported file.")
+@click.argument("file", type=_CLIP)
+@click.option(
+    "--existing",
+    type=click.Choice(["refuse", "skip", "replace"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of a voice whose name is taken.",
+)
+async def import_(library: VoiceLibrary, file: Path, existing: str) -> None:
+    from chatterbox_api.archive import read_archive
+
+    async for name, outcome in read_archive(library, file, existing=existing):
+        click.echo(f"{outcome}: {name}")
+
+
+def _called(voice: Voice) -> str:
+    return f"{voice.name!r} ({voice.id})"
+
+
+def _heard(report: ClipReport) -> str:
+    return f"{report.duration_s:.1f} s at {report.rate_hz:,} Hz"
+
+
+def _as_json(voice: Voice, default: Voice | None) -> dict[str, Any]:
+    return {
+        "id": voice.id,
+        "name": voice.name,
+        "aliases": list(voice.aliases),
+        "default": default is not None and voice.id == default.id,
+        "language": voice.language,
+        "duration_s": round(voice.duration_s, 3),
+        "size_bytes": voice.size_bytes,
+        "media_type": voice.media_type,
+        "filename": voice.filename,
+        "sha256": voice.sha256,
+        "created_at": voice.created_at.isoformat(),
+        "updated_at": voice.updated_at.isoformat(),
+        "revision": voice.revision,
+        "consent": voice.consent,
+    }

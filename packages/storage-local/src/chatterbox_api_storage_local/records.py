@@ -1,0 +1,216 @@
+"""Voices as rows of the database. Statements that belong together are put into one transaction by the caller."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chatterbox_api_core.errors import NameTaken
+from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.names import canonical_name, new_voice_id
+
+__all__ = [
+    "Record",
+    "amended",
+    "check_free",
+    "created",
+    "delete",
+    "files",
+    "find_by_name",
+    "find_default",
+    "get",
+    "insert",
+    "page",
+    "replaced",
+    "set_default",
+    "update",
+]
+
+_COLUMNS: Final = (
+    "id, file, sha256, size_bytes, duration_s, media_type, filename, "
+    "language, consent, created_at, updated_at, revision"
+)
+_SELECT: Final = f"""
+    SELECT {_COLUMNS}, (
+        SELECT json_group_array(spelling)
+        FROM (SELECT spelling FROM names WHERE voice_id = voices.id ORDER BY position)
+    )
+    FROM voices
+"""  # noqa: S608 — nothing but the constants above
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A voice, and the name of the file that holds its clip."""
+
+    voice: Voice
+    file: str
+
+
+def get(connection: sqlite3.Connection, voice_id: str) -> Record | None:
+    return _one(connection, "WHERE id = ?", voice_id)
+
+
+def find_by_name(connection: sqlite3.Connection, canonical: str) -> Record | None:
+    return _one(connection, "WHERE id = (SELECT voice_id FROM names WHERE canonical = ?)", canonical)
+
+
+def find_default(connection: sqlite3.Connection) -> Record | None:
+    return _one(connection, "WHERE id = (SELECT voice_id FROM default_voice)")
+
+
+def page(connection: sqlite3.Connection, *, after: str, limit: int) -> tuple[Voice, ...]:
+    rows = connection.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+    return tuple(_record(row).voice for row in rows)
+
+
+def files(connection: sqlite3.Connection) -> set[str]:
+    """Every file that a voice names."""
+    return {row[0] for row in connection.execute("SELECT file FROM voices")}
+
+
+def insert(connection: sqlite3.Connection, record: Record) -> None:
+    """Raises NameTaken."""
+    values = _values(record)
+    connection.execute(f"INSERT INTO voices ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+    _claim(connection, record.voice)
+
+
+def update(connection: sqlite3.Connection, record: Record) -> None:
+    """Raises NameTaken."""
+    values = _values(record)
+    places = ", ".join("?" * len(values))
+    connection.execute(
+        f"UPDATE voices SET ({_COLUMNS}) = ({places}) WHERE id = ?",  # noqa: S608
+        (*values, record.voice.id),
+    )
+    connection.execute("DELETE FROM names WHERE voice_id = ?", (record.voice.id,))
+    _claim(connection, record.voice)
+
+
+def delete(connection: sqlite3.Connection, voice_id: str) -> None:
+    """Its names and its place as the default go with it."""
+    connection.execute("DELETE FROM voices WHERE id = ?", (voice_id,))
+
+
+def set_default(connection: sqlite3.Connection, voice_id: str | None) -> None:
+    connection.execute("DELETE FROM default_voice")
+    if voice_id is not None:
+        connection.execute("INSERT INTO default_voice (only, voice_id) VALUES (1, ?)", (voice_id,))
+
+
+def check_free(connection: sqlite3.Connection, voice: Voice) -> None:
+    """Raise NameTaken if another voice has one of the names now; `insert` and `update` have the last word."""
+    for name in (voice.name, *voice.aliases):
+        holder = connection.execute(
+            "SELECT voice_id FROM names WHERE canonical = ?", (canonical_name(name),)
+        ).fetchone()
+        if holder is not None and holder[0] != voice.id:
+            raise _taken(name)
+
+
+def created(draft: VoiceDraft, audio: VoiceAudio) -> Voice:
+    """A new voice, with each of its names once."""
+    now = datetime.now(UTC)
+    aliases = {canonical_name(alias): alias for alias in draft.aliases}
+    aliases.pop(canonical_name(draft.name), None)
+    return Voice(
+        id=new_voice_id(),
+        name=draft.name,
+        aliases=tuple(aliases.values()),
+        sha256=audio.sha256,
+        size_bytes=len(audio.data),
+        duration_s=audio.duration_s,
+        media_type=audio.media_type,
+        filename=audio.filename,
+        language=draft.language,
+        created_at=now,
+        updated_at=now,
+        revision=1,
+        consent=draft.consent,
+    )
+
+
+def replaced(voice: Voice, audio: VoiceAudio) -> Voice:
+    """The voice with another clip, at the next revision."""
+    return replace(
+        voice,
+        sha256=audio.sha256,
+        size_bytes=len(audio.data),
+        duration_s=audio.duration_s,
+        media_type=audio.media_type,
+        filename=audio.filename,
+        updated_at=datetime.now(UTC),
+        revision=voice.revision + 1,
+    )
+
+
+def amended(voice: Voice, changes: VoiceChanges) -> Voice:
+    """The voice with the changes, at the next revision."""
+    name = voice.name if changes.name is KEEP else changes.name
+    removed = {canonical_name(alias) for alias in changes.remove_aliases}
+    kept = [alias for alias in voice.aliases if canonical_name(alias) not in removed]
+    aliases = {canonical_name(alias): alias for alias in (*changes.add_aliases[::-1], *kept)}
+    aliases.pop(canonical_name(name), None)
+    return replace(
+        voice,
+        name=name,
+        aliases=tuple(aliases[canonical] for canonical in sorted(aliases)),
+        language=voice.language if changes.language is KEEP else changes.language,
+        consent=voice.consent if changes.consent is KEEP else changes.consent,
+        updated_at=datetime.now(UTC),
+        revision=voice.revision + 1,
+    )
+
+
+def _claim(connection: sqlite3.Connection, voice: Voice) -> None:
+    for position, name in enumerate((voice.name, *voice.aliases)):
+        try:
+            connection.execute(
+                "INSERT INTO names (canonical, spelling, voice_id, position) VALUES (?, ?, ?, ?)",
+                (canonical_name(name), name, voice.id, position),
+            )
+        except sqlite3.IntegrityError as error:
+            raise _taken(name) from error
+
+
+def _one(connection: sqlite3.Connection, where: str, *values: str) -> Record | None:
+    row = connection.execute(f"{_SELECT} {where}", values).fetchone()
+    return None if row is None else _record(row)
+
+
+def _values(record: Record) -> tuple[object, ...]:
+    voice = record.voice
+    return (
+        *(voice.id, record.file, voice.sha256, voice.size_bytes, voice.duration_s, voice.media_type, voice.filename),
+        *(voice.language, voice.consent, voice.created_at.isoformat(), voice.updated_at.isoformat(), voice.revision),
+    )
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    (voice_id, file, sha256, size_bytes, duration_s, media_type, filename) = row[:7]
+    (language, consent, created_at, updated_at, revision, spellings) = row[7:]
+    name, *aliases = json.loads(spellings)
+    voice = Voice(
+        id=voice_id,
+        name=name,
+        aliases=tuple(aliases),
+        sha256=sha256,
+        size_bytes=size_bytes,
+        duration_s=duration_s,
+        media_type=media_type,
+        filename=filename,
+        language=language,
+        created_at=datetime.fromisoformat(created_at),
+        updated_at=datetime.fromisoformat(updated_at),
+        revision=revision,
+        consent=consent,
+    )
+    return Record(voice, file)
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"Another voice answers to {name!r}.", field="name")
