@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent for path in (ROOT / "packages").glob("*/pyproject.toml"))
-ADAPTERS = {"chatterbox_api_encoders", "chatterbox_api_synth_espeak"}
 OURS = {path.name for package in PACKAGES for path in (package / "src").iterdir()}
 
 

@@ -56,7 +56,7 @@ class VoiceStore(Protocol):
         """
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
-        """Take a new voice in, under a fresh id. NameTaken, StorageFailed."""
+        """Take a new voice in, under a fresh id. NameTaken with the field `name` or `alias`, StorageFailed."""
 
     async def replace(self, voice_id: str, audio: VoiceAudio) -> Voice:
         """Give a voice another clip. NotFound, StorageFailed."""

@@ -109,7 +109,7 @@ def check_free(connection: sqlite3.Connection, voice: Voice) -> None:
             "SELECT voice_id FROM names WHERE canonical = ?", (canonical_name(name),)
         ).fetchone()
         if holder is not None and holder[0] != voice.id:
-            raise _taken(name)
+            raise _taken(name, voice)
 
 
 def created(draft: VoiceDraft, audio: VoiceAudio) -> Voice:
@@ -174,7 +174,7 @@ def _claim(connection: sqlite3.Connection, voice: Voice) -> None:
                 (canonical_name(name), name, voice.id, position),
             )
         except sqlite3.IntegrityError as error:
-            raise _taken(name) from error
+            raise _taken(name, voice) from error
 
 
 def _one(connection: sqlite3.Connection, where: str, *values: str) -> Record | None:
@@ -212,5 +212,6 @@ def _record(row: tuple[Any, ...]) -> Record:
     return Record(voice, file)
 
 
-def _taken(name: str) -> NameTaken:
-    return NameTaken(f"Another voice answers to {name!r}.", field="name")
+def _taken(name: str, voice: Voice) -> NameTaken:
+    field = "name" if canonical_name(name) == canonical_name(voice.name) else "alias"
+    return NameTaken(f"Another voice answers to {name!r}.", field=field)

@@ -140,8 +140,9 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         bert = await store.add(VoiceDraft("Bert", ("Dad",)), clip(2))
         for taken in ("anna", "MUM"):
             for draft in (VoiceDraft(taken), VoiceDraft("New", (taken,)), VoiceDraft("New", ("Newer", taken))):
-                with pytest.raises(NameTaken):
+                with pytest.raises(NameTaken) as caught:
                     await store.add(draft, clip(3))
+                assert caught.value.field == ("name" if draft.name == taken else "alias")
             for changes in (
                 VoiceChanges(name=taken, language="de"),
                 VoiceChanges(add_aliases=(taken,), consent="x"),
