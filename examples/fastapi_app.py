@@ -64,7 +64,7 @@ class SpeechBody(BaseModel):
 class SpeechResponse(StreamingResponse):
     """A stream that answers once its first bytes are there, so that every early failure is a status of its own.
 
-    The stream is entered here, and left however the answer ends: a client that goes away stops the engine.
+    The stream is entered here, and left however the answer ends: a client that goes away mid-stream stops the engine.
     """
 
     def __init__(self, stream: SpeechStream) -> None:

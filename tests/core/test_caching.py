@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from chatterbox_api_core.caching import ClipCache
+from chatterbox_api_core.errors import NotFound
 
 
 class Source:
@@ -103,6 +104,26 @@ async def test_a_mapping_may_refuse() -> None:
     for _ in range(2):
         assert await cache.get("k", source.fetch) == b"clip"
     assert source.fetched == 2
+
+
+async def test_one_voices_failure_is_not_anothers() -> None:
+    """Two voices have the same clip; one of them is removed while it loads."""
+    cache, healthy, go = ClipCache({}), Source(), asyncio.Event()
+    healthy.go.set()
+
+    async def removed() -> bytes:
+        await go.wait()
+        raise NotFound("gone")
+
+    one = asyncio.create_task(cache.get("k", removed))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(cache.get("k", healthy.fetch)) for _ in range(5)]
+    await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(NotFound):
+        await one
+    assert set(await asyncio.gather(*others)) == {b"clip"}
+    assert healthy.fetched == 1
 
 
 @pytest.mark.parametrize("count", [1, 50])

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed
+from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed, Unavailable
 from chatterbox_api_core.model import Clip, ClipLimits, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, WavReader
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
@@ -158,6 +158,19 @@ async def test_a_clip_is_decoded_once_while_there_is_room() -> None:
         assert resolved.prompt is not None
         assert frequency_hz(await resolved.prompt.pcm()) == pytest.approx(600, rel=0.01)
     assert reader.reads == 3
+
+
+async def test_replaced_at_the_last_moment_it_can_be_asked_again_removed_it_is_gone() -> None:
+    store, anna, _ = await library()
+    resolved = await resolver_of(store).resolve(voice="Anna")
+    assert resolved.prompt is not None
+    await store.replace(anna.id, VoiceAudio(DEFAULT, hashlib.sha256(DEFAULT).hexdigest(), 1.5))
+    with pytest.raises(Unavailable) as caught:
+        await resolved.prompt.pcm()
+    assert caught.value.code == "voice_changed"
+    await store.remove(anna.id)
+    with pytest.raises(NotFound):
+        await resolved.prompt.pcm()
 
 
 async def test_refreshing_finds_what_happened_meanwhile() -> None:

@@ -75,6 +75,8 @@ async def test_a_file_name_is_only_shown(filename: str, shown: str) -> None:
         ({"language": "not a tag!"}, "invalid_language", "language"),
         ({"language": "x" * 36}, "invalid_language", "language"),
         ({"consent": "y" * 4001}, "invalid_consent", "consent"),
+        ({"consent": "\ud800"}, "invalid_consent", "consent"),
+        ({"consent": "ok\x1b[2J"}, "invalid_consent", "consent"),
     ],
 )
 async def test_what_cannot_be_created_is_named_and_leaves_nothing(

@@ -83,18 +83,66 @@ def test_export_and_import(run: Run, tmp_path: Path) -> None:
     keep = ("name", "aliases", "default", "sha256", "consent", "language", "filename", "media_type", "duration_s")
     assert [[voice[key] for key in keep] for voice in here] == [[voice[key] for key in keep] for voice in there]
     run("import", "all.zip", library="other", code=1)
+    run("export", "twice.zip", "bert", "BERT")
+    with zipfile.ZipFile(tmp_path / "twice.zip") as archive:
+        assert len(archive.namelist()) == 2
     assert "skipped: Anna" in run("import", "all.zip", "--existing", "skip", library="other").stdout
     run("replace", "anna", "two.wav", library="other")
     assert "replaced: Anna" in run("import", "anna.zip", "--existing", "replace", library="other").stdout
     assert json.loads(run("show", "anna", "--json", library="other").stdout)["sha256"] == here[0]["sha256"]
 
 
-@pytest.mark.parametrize("harm", ["not a zip", "no manifest", "another schema", "a clip changed", "a path outside"])
+def test_an_import_never_touches_another_voice(run: Run, tmp_path: Path) -> None:
+    """«Anna» of the archive is not Bert, who answers to that name; nor are aliases taken from others."""
+    run("add", "Anna", "one.wav", "--alias", "Mum", "--consent", "Anna agreed", "--language", "en")
+    run("export", "anna.zip")
+    run("add", "Bert", "two.wav", "--alias", "Anna", "--consent", "Bert agreed", library="other")
+    before = run("show", "bert", "--json", library="other").stdout
+    for existing in ("skip", "replace"):
+        told = run("import", "anna.zip", "--existing", existing, library="other").stdout
+        assert told == "skipped: Anna (it is another name of 'Bert')\n"
+    run("import", "anna.zip", library="other", code=1)
+    assert run("show", "bert", "--json", library="other").stdout == before
+    run("add", "Carl", "two.wav", "--alias", "mum", library="third")
+    run("add", "Anna", "two.wav", "--consent", "another", library="third")
+    told = run("import", "anna.zip", "--existing", "replace", library="third").stdout
+    assert told == "replaced: Anna (without 'Mum', which others have)\n"
+    anna = json.loads(run("show", "anna", "--json", library="third").stdout)
+    assert (anna["sha256"], anna["consent"], anna["language"]) == (hashlib.sha256(ONE).hexdigest(), "Anna agreed", "en")
+
+
+def test_a_damaged_voice_does_not_hold_up_the_others(run: Run, tmp_path: Path) -> None:
+    run("add", "Anna", "one.wav")
+    run("add", "Bert", "two.wav")
+    clip = next(path for path in (tmp_path / "library").rglob("*.wav") if path.read_bytes() == ONE)
+    clip.write_bytes(b"gone")
+    done = run("export", "all.zip", code=1)
+    assert "Anna" in done.stderr
+    assert "Exported 1 voice to" in done.stdout
+    assert run("import", "all.zip", library="other").stdout == "added: Bert\n"
+    run("export", "nowhere/all.zip", code=2)
+
+
+def test_names_are_shown_as_they_are_and_ids_whole(run: Run) -> None:
+    run("add", "Anna [old]", "one.wav")
+    listed = json.loads(run("list", "--json").stdout)
+    assert "Anna [old]" in run("list").stdout
+    assert listed[0]["id"] in run("list").stdout
+
+
+@pytest.mark.parametrize(
+    "harm", ["not a zip", "no manifest", "another schema", "a clip changed", "a path outside", "a bomb", "odd types"]
+)
 def test_what_cannot_be_imported_is_refused(run: Run, tmp_path: Path, harm: str) -> None:
     path = tmp_path / "bad.zip"
     entry = {"name": "Anna", "clip": "clips/0.wav", "sha256": hashlib.sha256(ONE).hexdigest()}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("clips/0.wav", TWO if harm == "a clip changed" else ONE)
+        if harm == "a bomb":
+            archive.writestr("clips/0.wav", bytes(10**8), zipfile.ZIP_BZIP2)
+        else:
+            archive.writestr("clips/0.wav", TWO if harm == "a clip changed" else ONE)
+        if harm == "odd types":
+            entry["aliases"] = "abc"
         if harm == "a path outside":
             entry["clip"] = "../../one.wav"
         if harm != "no manifest":

@@ -8,34 +8,50 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 import zipfile
+import zlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chatterbox_api_core.errors import InvalidInput, NameTaken
+from chatterbox_api_core.errors import ChatterboxError, InvalidInput, NameTaken, NotFound
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
 from chatterbox_api_core.model import Voice
+from chatterbox_api_core.names import canonical_name
 from chatterbox_api_core.voices import VoiceLibrary
 
 __all__ = ["read_archive", "write_archive"]
 
 _MANIFEST: Final = "voices.json"
 _SCHEMA: Final = 1
-_MAX_MANIFEST_BYTES: Final = 64 * 2**20
+_MAX_MANIFEST_BYTES: Final = 16 * 2**20
 _MAX_CLIP_BYTES: Final = 10 * 2**20
 
 
-async def write_archive(library: VoiceLibrary, voices: Sequence[Voice], path: Path) -> None:
-    """Write these voices; the file appears under its name only when it is whole. Raises StorageFailed, NotFound."""
-    part = path.with_name(f".{path.name}.part")
+async def write_archive(
+    library: VoiceLibrary, voices: Sequence[Voice], path: Path
+) -> list[tuple[Voice, ChatterboxError]]:
+    """Write these voices, and return those whose clip cannot be read, each with the reason.
+
+    The file appears under its name only when it is whole.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = Path(name)
     default = await library.default()
     entries: list[dict[str, Any]] = []
+    left_out: list[tuple[Voice, ChatterboxError]] = []
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for number, voice in enumerate(voices):
+                try:
+                    voice, data = await _at_present(library, voice)
+                except ChatterboxError as error:
+                    left_out.append((voice, error))
+                    continue
                 clip = f"clips/{number:06}{CLIP_EXTENSIONS.get(voice.media_type, '')}"
-                archive.writestr(clip, await library.audio(voice))
+                archive.writestr(clip, data)
                 entries.append(
                     {
                         "clip": clip,
@@ -53,50 +69,90 @@ async def write_archive(library: VoiceLibrary, voices: Sequence[Voice], path: Pa
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    return left_out
 
 
-async def read_archive(library: VoiceLibrary, path: Path, *, existing: str) -> AsyncGenerator[tuple[str, str], None]:
-    """Take the voices in, one by one, and yield each name with what became of it: added, skipped or replaced.
+async def _at_present(library: VoiceLibrary, voice: Voice) -> tuple[Voice, bytes]:
+    """A voice with its clip, both of one moment: it may have been replaced since it was listed."""
+    try:
+        return voice, await library.audio(voice)
+    except NotFound:
+        current = await library.current(voice)
+        return current, await library.audio(current)
+
+
+async def read_archive(library: VoiceLibrary, path: Path, *, existing: str) -> AsyncGenerator[str, None]:
+    """Take the voices in, one by one, and yield a line for each that says what became of it.
 
     Args:
-        existing: `refuse` raises NameTaken where a name is taken, `skip` leaves what is there, `replace` gives it
-            the clip of the archive.
+        existing: what becomes of a voice whose name is there already. `refuse` raises NameTaken before anything is
+            taken in; `skip` leaves the one that is there; `replace` gives it the clip, the language, the consent and
+            the aliases of the archive.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in _entries(archive, path):
-                yield entry["name"], await _take_in(library, entry, _clip(archive, entry, path), existing)
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+            entries = _entries(archive, path)
+            if existing == "refuse":
+                await _refuse_taken(library, entries)
+            for entry in entries:
+                yield await _take_in(library, entry, _clip(archive, entry, path), replace=existing == "replace")
+    except (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error, EOFError) as error:
         raise _unreadable(path, "it is damaged, or was not exported by this program") from error
 
 
-async def _take_in(library: VoiceLibrary, entry: dict[str, Any], data: bytes, existing: str) -> str:
-    name, outcome = entry["name"], "added"
-    try:
-        await library.create(
-            name,
-            data,
-            filename=entry.get("filename") or "",
-            aliases=tuple(entry.get("aliases") or ()),
-            language=entry.get("language"),
-            consent=entry.get("consent"),
+async def _refuse_taken(library: VoiceLibrary, entries: list[dict[str, Any]]) -> None:
+    names = [name for entry in entries for name in (entry["name"], *entry["aliases"])]
+    taken = [name for name in names if await library.find(name) is not None]
+    if taken:
+        raise NameTaken(
+            f"There are voices already that answer to {', '.join(map(repr, taken[:10]))}; nothing was taken in.",
+            field="name",
+            remedy="Use --existing skip or --existing replace.",
         )
-    except NameTaken:
-        if existing == "refuse":
-            raise
-        if existing == "skip" or await library.find(name) is None:
-            return "skipped"
-        await library.replace(name, data, filename=entry.get("filename") or "")
-        outcome = "replaced"
-    if entry.get("default"):
-        await library.set_default(name)
-    return outcome
+
+
+async def _take_in(library: VoiceLibrary, entry: dict[str, Any], data: bytes, *, replace: bool) -> str:
+    name, language, consent = entry["name"], entry.get("language"), entry.get("consent")
+    filename = entry.get("filename") or ""
+    there = await library.find(name)
+    if there is not None and canonical_name(there.name) != canonical_name(name):
+        return f"skipped: {name} (it is another name of {there.name!r})"
+    if there is not None and not replace:
+        return f"skipped: {name}"
+    free, taken = await _sorted_aliases(library, entry["aliases"], there)
+    if there is None:
+        voice, _ = await library.create(
+            name, data, filename=filename, aliases=tuple(free), language=language, consent=consent
+        )
+    else:
+        voice = await library.update(there.id, language=language, consent=consent, data=data, filename=filename)
+        for alias in free:
+            voice = await library.add_alias(voice.id, alias)
+    if entry.get("default") and await library.default() is None:
+        await library.set_default(voice.id)
+    without = f" (without {', '.join(map(repr, taken))}, which others have)" if taken else ""
+    return f"{'added' if there is None else 'replaced'}: {name}{without}"
+
+
+async def _sorted_aliases(
+    library: VoiceLibrary, aliases: list[str], there: Voice | None
+) -> tuple[list[str], list[str]]:
+    """Those that can be given to the voice, and those that others have."""
+    free: list[str] = []
+    taken: list[str] = []
+    for alias in aliases:
+        owner = await library.find(alias)
+        if owner is None:
+            free.append(alias)
+        elif there is None or owner.id != there.id:
+            taken.append(alias)
+    return free, taken
 
 
 def _entries(archive: zipfile.ZipFile, path: Path) -> list[dict[str, Any]]:
     try:
         manifest = json.loads(_member(archive, _MANIFEST, _MAX_MANIFEST_BYTES, path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(path, f"its {_MANIFEST} is damaged") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != _SCHEMA:
         raise _unreadable(path, "it was exported by another version")
@@ -106,6 +162,14 @@ def _entries(archive: zipfile.ZipFile, path: Path) -> list[dict[str, Any]]:
         for entry in entries
     ):
         raise _unreadable(path, f"its {_MANIFEST} is incomplete")
+    for entry in entries:
+        if not isinstance(entry.get("aliases", []), list):
+            raise _unreadable(path, f"its {_MANIFEST} is incomplete")
+    for entry in entries:
+        entry["aliases"] = [alias for alias in entry.get("aliases") or () if isinstance(alias, str)]
+        for key in ("language", "consent", "filename"):
+            if not isinstance(entry.get(key), str):
+                entry[key] = None
     return entries
 
 
@@ -118,10 +182,13 @@ def _clip(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path) -> bytes:
 
 def _member(archive: zipfile.ZipFile, name: str, max_bytes: int, path: Path) -> bytes:
     try:
-        with archive.open(name) as member:
-            data = member.read(max_bytes + 1)
+        info = archive.getinfo(name)
     except KeyError:
         raise _unreadable(path, f"it has no {name[:80]}") from None
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+        raise _unreadable(path, f"its {name[:80]} is packed in another way")  # bzip2 and lzma unpack without bound
+    with archive.open(info) as member:
+        data = member.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise _unreadable(path, f"its {name[:80]} is too large")
     return data

@@ -199,7 +199,8 @@ def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits)
         clip_reader.read(data, limits=limits)
     except (OSError, InvalidAudio) as error:
         raise ConfigurationError(
-            f"VOICE_SAMPLE_PATH={path} cannot be used: {error}",
+            f"VOICE_SAMPLE_PATH={path} cannot be used: {getattr(error, 'strerror', None) or error}",
             field="VOICE_SAMPLE_PATH",
+            remedy="Name a recording, or remove it.",
         ) from error
     return data

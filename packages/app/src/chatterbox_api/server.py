@@ -97,7 +97,7 @@ async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: C
             _log.info("stopping: not ready from now on, listening %g s more", drain.notice_s)
             await asyncio.wait((again,), timeout=drain.notice_s)
         server.stop()  # type: ignore[no-untyped-call]
-        _log.info("stopping: open streams have %g s", drain.streams_s)
+        _log.info("stopping: open streams have %g s; a second signal ends them at once", drain.streams_s)
         await asyncio.wait((serving, again), timeout=drain.streams_s, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             _log.warning("stopping: streams that are still open are cut off")

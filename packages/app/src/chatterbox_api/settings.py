@@ -30,7 +30,7 @@ HOST: Final = Setting("HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 is
 PORT: Final = Setting("PORT", "4123", "The port to listen on.", integer(1, 65535))
 SYNTHESIZER: Final = Setting("SYNTHESIZER", "auto", "The engine, by name; auto tries chatterbox, then espeak.", str)
 VOICE_STORE: Final = Setting(
-    "VOICE_STORE", "auto", "Where voices are kept, by name; auto tries r2, local, then memory.", str
+    "VOICE_STORE", "auto", "Where voices are kept, by name; auto tries r2, local, then memory, where installed.", str
 )
 ENCODERS: Final = Setting(
     "ENCODERS", "auto", "Encoders by name, between commas; the first that offers a format has it.", words

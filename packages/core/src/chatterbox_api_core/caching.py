@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 
+from chatterbox_api_core.errors import ChatterboxError
+
 __all__ = ["ClipCache"]
 
 
@@ -30,7 +32,11 @@ class ClipCache:
         self._loading: dict[str, asyncio.Task[bytes]] = {}
 
     async def get(self, key: str, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The clip at hand, else what `fetch` returns, called once however many wait. Raises what it raises."""
+        """The clip at hand, else what `fetch` returns, called once however many wait. Raises what it raises.
+
+        Where one's fetch fails, those who waited with it fetch once more, on their own account: two voices may
+        have the same clip, and only one of them be removed or damaged.
+        """
         try:
             data = self._clips[key]
         except KeyError:
@@ -40,10 +46,18 @@ class ClipCache:
             return data
         task = self._loading.get(key)
         if task is None:
-            task = self._loading[key] = asyncio.create_task(self._load(key, fetch))
-            task.add_done_callback(_seen)
-        # Shielded, so that one who gives up takes nothing from the others.
-        return await asyncio.shield(task)
+            return await asyncio.shield(self._begin(key, fetch))
+        try:
+            # Shielded, so that one who gives up takes nothing from the others.
+            return await asyncio.shield(task)
+        except ChatterboxError:
+            # Of another's place: the same bytes may be in one's own.
+            return await asyncio.shield(self._loading.get(key) or self._begin(key, fetch))
+
+    def _begin(self, key: str, fetch: Callable[[], Awaitable[bytes]]) -> asyncio.Task[bytes]:
+        task = self._loading[key] = asyncio.create_task(self._load(key, fetch))
+        task.add_done_callback(_seen)
+        return task
 
     def put(self, key: str, data: bytes) -> None:
         """Keep a clip that has just been created."""

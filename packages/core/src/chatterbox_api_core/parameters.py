@@ -45,7 +45,7 @@ def check_language(language: str | None, *, capabilities: Capabilities) -> str |
         f"The language {language[:32]!r} is not spoken here.",
         code="unsupported_language",
         field="language",
-        remedy="GET /v1/languages lists those there are.",
+        remedy="The list of languages names those there are.",
     )
 
 

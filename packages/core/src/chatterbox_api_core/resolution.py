@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.errors import InvalidAudio, NotFound, Unavailable
 from chatterbox_api_core.model import ClipLimits, Pcm, Voice, VoicePrompt
 from chatterbox_api_core.names import canonical_name, could_be_name
 from chatterbox_api_core.ports import ClipReader
@@ -103,7 +103,13 @@ class VoiceResolver:
 
     def _prompt_of(self, voice: Voice) -> VoicePrompt:
         async def pcm() -> Pcm:
-            data = await self._library.audio(voice)
+            try:
+                data = await self._library.audio(voice)
+            except NotFound:
+                await self._library.current(voice)  # raises where it is gone, not only replaced
+                raise Unavailable(
+                    f"The voice {voice.name!r} has just been replaced.", code="voice_changed", field="voice"
+                ) from None
             try:
                 return await self._decode(voice.sha256, data)
             except InvalidAudio as error:

@@ -61,7 +61,7 @@ def clean(text: str, *, field: str = "input", max_chars: int) -> str:
             "There is nothing to say: the text has no letter and no digit.",
             code="empty_input",
             field=field,
-            remedy=f"Put the words to be spoken into '{field}'.",
+            remedy="Give it some words.",
         )
     return text
 

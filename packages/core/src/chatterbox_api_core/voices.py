@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import unicodedata
 from collections.abc import AsyncGenerator
 from typing import Literal
 
 from chatterbox_api_core.caching import ClipCache
-from chatterbox_api_core.errors import ChatterboxError, InvalidInput, NotFound, StorageFailed
+from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed
 from chatterbox_api_core.model import (
     KEEP,
     ClipLimits,
@@ -96,7 +97,7 @@ class VoiceLibrary:
             raise NotFound(
                 f"There is no voice {asked.strip()!r}.",
                 field="voice",
-                remedy="GET /v1/audio/voices lists those there are.",
+                remedy="The list of voices names those there are.",
             )
         return voice
 
@@ -107,7 +108,7 @@ class VoiceLibrary:
                 "This is neither the name nor the id of a voice.",
                 code="invalid_voice",
                 field="voice",
-                remedy="Use a name or an id that GET /v1/audio/voices lists.",
+                remedy="Use a name or an id of the list of voices.",
             )
         canonical = canonical_name(asked)
         return await (self._store.get(canonical) if is_voice_id(canonical) else self._store.find(asked))
@@ -217,13 +218,19 @@ class VoiceLibrary:
         return voice
 
     async def verify(self, voice: Voice) -> ChatterboxError | None:
-        """Read the stored clip, never the one in memory, and say what is wrong with it."""
+        """Read the stored clip, never the one in memory, and say what is wrong with it.
+
+        A voice that has been replaced or removed meanwhile is not damaged. Raises Unavailable.
+        """
         try:
             data = await self._store.audio(voice)
             if await asyncio.to_thread(_sha256, data) != voice.sha256:
                 return damaged(voice)
             await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
-        except ChatterboxError as error:
+        except NotFound:
+            current = await self._store.get(voice.id)
+            return None if current is None or current == voice else await self.verify(current)
+        except (StorageFailed, InvalidAudio) as error:
             return error
         return None
 
@@ -299,4 +306,6 @@ def _check_consent(consent: str | None) -> str | None:
             field="consent",
             remedy="Keep the document elsewhere, and its reference here.",
         )
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t" for char in consent):
+        raise InvalidInput("The consent has characters that cannot be shown.", code="invalid_consent", field="consent")
     return consent.strip()

@@ -42,7 +42,8 @@ class SpeechAnswer:
             if work.done():
                 work.result()
         except Exception as error:
-            self._report(scope, f"failed: {error}" if isinstance(error, ChatterboxError) else f"failed: {error!r}")
+            code = error.code if isinstance(error, ChatterboxError) else type(error).__name__
+            _log.info("%s speech failed: %s", headers.request_id(scope), code)
             raise
         else:
             self._report(scope, "done" if work.done() else "client went away")

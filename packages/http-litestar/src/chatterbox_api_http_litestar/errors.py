@@ -73,7 +73,7 @@ def _on_core_error(request: Request[Any, Any, Any], error: ChatterboxError) -> R
     headers = {} if may_repeat else {"x-should-retry": "false"}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
-    if status >= 500:
+    if status >= 500 and error.code != "draining":
         _log.error("%s %s: %s", request_id(request.scope), error.code, error, exc_info=error.__cause__)
     return _answer(status, message=str(error), code=error.code, param=error.field, headers=headers)
 

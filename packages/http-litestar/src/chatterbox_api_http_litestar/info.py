@@ -60,6 +60,7 @@ def info_routes(
             "status": "healthy",
             "version": version,
             "engine": speech.engine,
+            "clones": speech.capabilities.clones,
             "formats": [offered.name for offered in speech.formats],
             "requests": {"running": speech.admission.running, "waiting": speech.admission.waiting},
         }

@@ -12,8 +12,9 @@ from litestar.handlers import HTTPRouteHandler
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.speech import SpeechService
 from chatterbox_api_http_litestar.answer import SpeechAnswer
-from chatterbox_api_http_litestar.bodies import SpeechBody, VoiceRef, parse_speech, read_form, read_json
+from chatterbox_api_http_litestar.bodies import SpeechBody, VoiceRef, parse_speech, read_json
 from chatterbox_api_http_litestar.errors import RequestError
+from chatterbox_api_http_litestar.forms import read_form
 from chatterbox_api_http_litestar.limits import HttpLimits
 
 __all__ = ["speech_routes"]

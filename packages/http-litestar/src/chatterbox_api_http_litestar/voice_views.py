@@ -15,8 +15,8 @@ from chatterbox_api_core.formats import CLIP_EXTENSIONS
 from chatterbox_api_core.model import Voice
 from chatterbox_api_core.names import is_voice_id
 from chatterbox_api_core.voices import VoiceLibrary
-from chatterbox_api_http_litestar.bodies import Upload
 from chatterbox_api_http_litestar.errors import RequestError
+from chatterbox_api_http_litestar.forms import Upload
 
 __all__ = [
     "attachment",

@@ -58,7 +58,7 @@ def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteH
                 name,
                 file.data,
                 filename=file.filename,
-                aliases=tuple(alias for text in body.aliases or () for alias in text.split(",") if alias.strip()),
+                aliases=tuple(alias for text in body.aliases or () for alias in text.split(",", 100) if alias.strip()),
                 language=body.language or None,
                 consent=body.consent or None,
             )

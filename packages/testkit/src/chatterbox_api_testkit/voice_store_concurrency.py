@@ -134,7 +134,7 @@ class VoiceStoreConcurrency(Contract):
             await asyncio.sleep(0.002)
         watching.cancel()
         await asyncio.wait([watching])
-        assert sorted(gaps_s)[len(gaps_s) * 9 // 10] < 0.25
+        assert sorted(gaps_s)[-3] < 0.25, "more than a stutter of the machine"
 
     @pytest.mark.parametrize("delay_s", DELAYS_S, ids=[f"{i}-{each}" for i, each in enumerate(DELAYS_S)])
     async def test_a_cancelled_write_is_done_or_not_done(self, store: VoiceStore, delay_s: float) -> None:

@@ -46,16 +46,17 @@ def plugins(as_json: bool, env_file: Path | None) -> None:
         click.echo(json.dumps(findings, indent=2))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("port", "name", "package", "state", "detail", box=None, padding=(0, 2, 0, 0))
+    columns = [Column(title, no_wrap=True) for title in ("port", "name", "state", "package")]
+    table = Table(*columns, Column("detail", overflow="fold"), box=None, padding=(0, 2, 0, 0))
     for finding in findings:
         colour = {"ready": "green", "broken": "red", "incomplete": "yellow"}.get(finding["state"], "")
         table.add_row(
             finding["group"],
             finding["name"],
-            f"{finding['package']} {finding['version']}",
             f"[{colour}]{finding['state']}[/]" if colour else finding["state"],
+            finding["package"],
             finding["detail"],
         )
     Console().print(table)

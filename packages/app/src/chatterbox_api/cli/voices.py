@@ -75,15 +75,17 @@ async def list_voices(library: VoiceLibrary, as_json: bool) -> None:
         click.echo('No voices yet. Add one: chatterbox-api voices add "Anna" recording.wav')
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
-    table = Table("name", "aliases", "language", "seconds", "created", "id", box=None, padding=(0, 2, 0, 0))
+    columns = [Column(title, overflow="fold") for title in ("name", "aliases", "language", "seconds", "created")]
+    table = Table(*columns, Column("id", no_wrap=True, min_width=32), box=None, padding=(0, 2, 0, 0))
     for voice in found:
         name = f"{voice.name} (default)" if default and voice.id == default.id else voice.name
         created = voice.created_at.strftime("%Y-%m-%d")
         aliases, seconds = ", ".join(voice.aliases), f"{voice.duration_s:.1f}"
-        table.add_row(name, aliases, voice.language or "", seconds, created, voice.id)
-    Console().print(table)
+        table.add_row(*map(Text, (name, aliases, voice.language or "", seconds, created, voice.id)))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @_command("show", help="Show all that is known of a voice.")
@@ -187,9 +189,17 @@ async def verify(library: VoiceLibrary, wanted: tuple[str, ...], as_json: bool) 
 async def export(library: VoiceLibrary, file: Path, wanted: tuple[str, ...]) -> None:
     from chatterbox_api.archive import write_archive
 
-    found = [await library.get(voice) for voice in wanted] or [voice async for voice in library.all()]
-    await write_archive(library, found, file)
-    click.echo(f"Exported {len(found)} voices to {file}.")
+    named = {(voice := await library.get(each)).id: voice for each in wanted}
+    found = list(named.values()) or [voice async for voice in library.all()]
+    if not file.parent.is_dir():
+        raise click.UsageError(f"There is no folder {file.parent}.")
+    left_out = await write_archive(library, found, file)
+    for voice, error in left_out:
+        click.echo(f"left out: {_called(voice)}: {error}", err=True)
+    count = len(found) - len(left_out)
+    click.echo(f"Exported {count} voice{'s' * (count != 1)} to {file}.")
+    if left_out:
+        raise click.exceptions.Exit(1)
 
 
 @_command("import", help="Take in the voices of an exported file.")
@@ -199,13 +209,14 @@ async def export(library: VoiceLibrary, file: Path, wanted: tuple[str, ...]) -> 
     type=click.Choice(["refuse", "skip", "replace"]),
     default="refuse",
     show_default=True,
-    help="What becomes of a voice whose name is taken.",
+    help="What becomes of a voice whose name is there: nothing is taken in; it is left as it is; "
+    "or it gets the clip, language, consent and aliases of the file.",
 )
 async def import_(library: VoiceLibrary, file: Path, existing: str) -> None:
     from chatterbox_api.archive import read_archive
 
-    async for name, outcome in read_archive(library, file, existing=existing):
-        click.echo(f"{outcome}: {name}")
+    async for line in read_archive(library, file, existing=existing):
+        click.echo(line)
 
 
 def _called(voice: Voice) -> str:
