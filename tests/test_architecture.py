@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +14,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent for path in (ROOT / "packages").glob("*/pyproject.toml"))
 OURS = {path.name for package in PACKAGES for path in (package / "src").iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def _no_collection_while_parsing() -> Iterator[None]:
+    """Python 3.11 fails to build a syntax tree when a finalizer runs in the middle of it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def imported(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -148,7 +148,8 @@ class _Library:
         for voice in self.voices.values():
             for name in (voice.name, *voice.aliases):
                 if self.owners.setdefault(canonical_name(name), voice.id) != voice.id:
-                    raise NameTaken(f"Another voice answers to {name!r}.", field="name")
+                    field = "name" if name == voice.name else "alias"
+                    raise NameTaken(f"Another voice answers to {name!r}.", field=field)
 
     def having(self, voice: Voice) -> _Library:
         return _Library({**self.voices, voice.id: voice}.values(), self.default)

@@ -105,6 +105,10 @@ class ChildProcess:
         except TimeoutError:
             self.kill()
             await self._process.wait()
+        assert self._process.stdout is not None  # noqa: S101
+        with contextlib.suppress(asyncio.TimeoutError, OSError):
+            async with asyncio.timeout(_STOP_S):
+                await self._process.stdout.read()  # to its end, where asyncio lets go of the pipe
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 from collections.abc import Mapping
@@ -71,6 +72,8 @@ async def _serve(env: Mapping[str, str]) -> None:
             url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
             def on_listening() -> None:
+                gc.collect()
+                gc.freeze()  # what the start has made stays; looking through it again would only hold up requests
                 engine = service.speech.engine
                 _log.info("listening on %s, engine %s, voices in %s", url, engine, service.store_name)
                 _log.info(
