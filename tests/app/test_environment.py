@@ -86,7 +86,7 @@ def test_unknown_names_within_our_prefixes_stop_the_start(
 def test_names_of_others_are_left_alone(env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Those of every shell, and what Kubernetes tells about services."""
     monkeypatch.setenv(name, value)
-    read_environment()
+    assert read_environment()[name] == value
 
 
 def test_foreign_names_in_the_file_warn_once(env_file: Path, caplog: pytest.LogCaptureFixture) -> None:
