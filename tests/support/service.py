@@ -46,7 +46,7 @@ def free_port() -> int:
 def clean_environment(cwd: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with `settings`, and a library of the test's own beside its folder."""
     data = cwd.with_name(f"{cwd.name}-data")
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "DATA_DIR": str(data), **settings}
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "DATA_DIR": str(data), **settings}
 
 
 def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 import click
 
+from chatterbox_api.cli.common import ENDING_SIGNALS
 from chatterbox_api.cli.doctor import doctor
 from chatterbox_api.cli.plugins import plugins
 from chatterbox_api.cli.say import say
@@ -45,7 +46,7 @@ for command in (serve, say, voices, plugins, doctor):
 
 
 def main() -> NoReturn:
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         signal.signal(number, _terminate)
     try:
         code = cli(standalone_mode=False)
@@ -65,5 +66,5 @@ def main() -> NoReturn:
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    """End by an exception, so that half-written files are removed and children ended. `serve` has its own way."""
+    """End by an exception before a command's loop runs; from then on the loop has the signal."""
     sys.exit(128 + number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from chatterbox_api import settings
-from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.cli.common import env_file_option, run_to_end
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError
@@ -29,7 +28,7 @@ def doctor(env_file: Path | None) -> None:
     Exits with 1 when something is wrong.
     """
     set_up_logging("error")
-    if not asyncio.run(_Examination().run(env_file)):
+    if not run_to_end(_Examination().run(env_file)):
         sys.exit(1)
 
 

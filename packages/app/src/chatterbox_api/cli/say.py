@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import click
 
-from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.cli.common import env_file_option, run_to_end
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 
@@ -62,7 +62,7 @@ def say(
         raise click.UsageError(f"There is no folder {Path(output).parent}.")
     env = read_environment(env_file)
     check_all(env)
-    asyncio.run(
+    run_to_end(
         _say(
             env,
             sys.stdin.read() if text == "-" else text,

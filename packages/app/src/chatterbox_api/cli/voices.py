@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.cli.common import env_file_option, run_to_end
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ConfigurationError
@@ -42,7 +42,7 @@ def _command(
             set_up_logging("warning")
             env = read_environment(env_file)
             check_all(env)
-            asyncio.run(_with_library(env, functools.partial(work, *args, **options)))
+            run_to_end(_with_library(env, functools.partial(work, *args, **options)))
 
         command: click.Command = voices.command(name, help=help)(env_file_option(run))
         return command
