@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     projects = [tomllib.loads(path.read_text())["project"] for path in sorted(ROOT.glob("packages/*/pyproject.toml"))]
     environments = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"].values()
-    wanted = {requirement for table in (*projects, *environments) for requirement in table.get("dependencies", [])}
+    held = [table for table in environments if table.get("env-vars", {}).get("UV_CONSTRAINT") != ""]
+    wanted = {requirement for table in (*projects, *held) for requirement in table.get("dependencies", [])}
     ours = tuple(project["name"] for project in projects)
     subprocess.run(
         [

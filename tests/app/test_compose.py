@@ -4,46 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from chatterbox_api.compose import chosen, compose
+from chatterbox_api.environment import check_all
 from chatterbox_api_core.errors import ConfigurationError, PluginError
 from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VOICE_STORES, Plugin, load
-
-PLUGIN = """
-from contextlib import asynccontextmanager
-from chatterbox_api_core.plugins import Absent, Incomplete, Plugin, Ready
-from chatterbox_api_core.reference import MemoryStore
-from chatterbox_api_core.settings import Setting
-
-KEY = Setting("R2_KEY", "", "A key.", str, secret=True)
-BUCKET = Setting("R2_BUCKET", "", "A bucket.", str)
-
-def state(env):
-    if not KEY.is_set(env):
-        return Absent("R2_KEY is not set")
-    return Ready() if BUCKET.is_set(env) else Incomplete(("R2_BUCKET",))
-
-@asynccontextmanager
-async def open_(env):
-    yield MemoryStore()
-
-plugin = Plugin(settings=(KEY, BUCKET), state=state, open=open_)
-"""
-
-
-@pytest.fixture
-def r2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store called r2, as another distribution brings it."""
-    (tmp_path / "some_r2.py").write_text(PLUGIN)
-    info = tmp_path / "some_r2-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-r2\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{VOICE_STORES}]\nr2 = some_r2:plugin\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
 
 
 def test_auto_takes_the_first_that_is_set_up() -> None:
@@ -62,17 +31,62 @@ def test_names_are_taken_as_given() -> None:
         chosen(SYNTHESIZERS, {"SYNTHESIZER": "nobody"})
 
 
-@pytest.mark.usefixtures("r2")
-def test_absent_is_passed_by_ready_is_taken_incomplete_stops() -> None:
-    assert chosen(VOICE_STORES, {})[0] == "local"
-    assert chosen(VOICE_STORES, {"R2_KEY": "k", "R2_BUCKET": "b"})[0] == "r2"
-    for env in ({"R2_KEY": "k"}, {"R2_KEY": "k", "VOICE_STORE": "r2"}):
+R2 = {
+    "R2_ACCOUNT_ID": "0123456789abcdef0123456789abcdef",
+    "R2_ACCESS_KEY_ID": "0123",
+    "R2_SECRET_ACCESS_KEY": "4567",
+}
+
+
+def test_without_credentials_voices_are_on_the_disk_and_a_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "chatterbox_api")
+    nothing = {"R2_BUCKET_NAME": "voices", "R2_REGION": "weur", "R2_ACCESS_KEY_ID": "", "R2_PREFIX": "home"}
+    assert chosen(VOICE_STORES, nothing) == ("local",)
+    (line,) = caplog.messages
+    assert "r2" in line
+    assert "R2_ACCOUNT_ID" in line
+
+
+def test_with_credentials_voices_are_on_r2() -> None:
+    assert chosen(VOICE_STORES, R2) == ("r2",)
+    assert chosen(VOICE_STORES, {**R2, "VOICE_STORE": "local"}) == ("local",)
+    elsewhere = {**R2, "R2_ACCOUNT_ID": "", "R2_ENDPOINT": "https://s3.example.com"}
+    assert chosen(VOICE_STORES, elsewhere) == ("r2",)
+
+
+@pytest.mark.parametrize("given", [names for size in (1, 2) for names in combinations(R2, size)], ids=" ".join)
+def test_some_credentials_stop_and_the_others_are_named(given: tuple[str, ...]) -> None:
+    for choice in ("auto", "r2"):
         with pytest.raises(ConfigurationError) as caught:
-            chosen(VOICE_STORES, env)
-        assert "R2_BUCKET" in str(caught.value)
+            chosen(VOICE_STORES, {"VOICE_STORE": choice} | {name: R2[name] for name in given})
+        assert all((name in str(caught.value)) == (name not in given) for name in R2)
+
+
+def test_a_store_that_is_asked_for_and_not_set_up_stops() -> None:
     with pytest.raises(ConfigurationError) as caught:
         chosen(VOICE_STORES, {"VOICE_STORE": "r2"})
-    assert "R2_KEY is not set" in str(caught.value)
+    assert "R2_ACCOUNT_ID" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("R2_ACCOUNT_ID", "your-account-id"),
+        ("R2_ACCESS_KEY_ID", "your-access-key"),
+        ("R2_SECRET_ACCESS_KEY", "your-secret-key"),
+        ("R2_SECRET_ACCESS_KEY", "<secret>"),
+        ("R2_ACCOUNT_ID", "too-short"),
+        ("R2_REGION", "us-east-1"),
+        ("R2_JURISDICTION", "uk"),
+        ("R2_ENDPOINT", "s3.example.com"),
+        ("R2_BUCKET_NAME", "your-bucket-name"),
+    ],
+)
+def test_placeholders_and_impossible_values_stop(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_all({**R2, name: value})
+    assert caught.value.field == name
+    assert "SECRET" not in name or value not in str(caught.value)
 
 
 async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: pytest.MonkeyPatch) -> None:

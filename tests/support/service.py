@@ -46,7 +46,9 @@ def free_port() -> int:
 def clean_environment(cwd: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with `settings`, and a library of the test's own beside its folder."""
     data = cwd.with_name(f"{cwd.name}-data")
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "DATA_DIR": str(data), **settings}
+    ours = ("CHATTERBOX_LONG_TESTS", "R2_TEST_")  # which the service would take for misspelled settings
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**inherited, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "DATA_DIR": str(data), **settings}
 
 
 def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:

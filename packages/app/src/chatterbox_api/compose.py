@@ -33,7 +33,7 @@ from chatterbox_api_core.settings import Setting
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
 
-__all__ = ["AUTO", "Library", "Service", "chosen", "compose", "compose_library"]
+__all__ = ["AUTO", "Library", "Service", "chosen", "compose", "compose_library", "open_store"]
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +117,17 @@ async def compose_library(env: Mapping[str, str]) -> AsyncGenerator[Library, Non
         yield Library(voices, store_name, clip_reader, limits)
 
 
+@asynccontextmanager
+async def open_store(name: str, env: Mapping[str, str]) -> AsyncGenerator[VoiceStore, None]:
+    """Open one voice store by its name, whatever VOICE_STORE says. Raises ConfigurationError."""
+    reason = _not_set_up(load(VOICE_STORES, name), env)
+    if reason:
+        raise ConfigurationError(f"The voice store '{name}' cannot be used: {reason}.", field="VOICE_STORE")
+    async with AsyncExitStack() as stack:
+        store: VoiceStore = await _opened(stack, VOICE_STORES, name, env)
+        yield store
+
+
 async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str, str]) -> Any:
     try:
         return await stack.enter_async_context(load(group, name).open(env))
@@ -178,7 +189,8 @@ def _passes(group: str, name: str, env: Mapping[str, str]) -> bool:
             remedy="Set what is missing, or remove the rest.",
         )
     if isinstance(state, Absent):
-        _log.debug("auto passes %s by: %s", name, state.reason)
+        level = logging.INFO if group == VOICE_STORES else logging.DEBUG
+        _log.log(level, "%s is passed by: %s", name, state.reason)
         return False
     return True
 

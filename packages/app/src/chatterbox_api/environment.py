@@ -68,9 +68,17 @@ def declared_settings() -> tuple[Setting[Any], ...]:
 
 
 def check_all(env: Mapping[str, str]) -> None:
-    """Read every declared setting once, so that a wrong value stops the start. Raises ConfigurationError."""
+    """Read every declared setting once, so that wrong values stop the start. Raises ConfigurationError."""
+    wrong: list[ConfigurationError] = []
     for setting in declared_settings():
-        setting.read(env)
+        try:
+            setting.read(env)
+        except ConfigurationError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise ConfigurationError("\n".join(["Several settings are wrong.", *map(str, wrong)]), field=wrong[0].field)
 
 
 def _check_names(from_file: Mapping[str, str], environment: Mapping[str, str], *, file: Path) -> None:

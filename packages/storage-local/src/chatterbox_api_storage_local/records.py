@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from chatterbox_api_core.errors import NameTaken
-from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, new_voice_id
+from chatterbox_api_core.model import Voice
+from chatterbox_api_core.names import canonical_name
 
 __all__ = [
     "Record",
-    "amended",
     "check_free",
-    "created",
     "delete",
     "files",
     "find_by_name",
@@ -24,7 +22,6 @@ __all__ = [
     "get",
     "insert",
     "page",
-    "replaced",
     "set_default",
     "update",
 ]
@@ -110,60 +107,6 @@ def check_free(connection: sqlite3.Connection, voice: Voice) -> None:
         ).fetchone()
         if holder is not None and holder[0] != voice.id:
             raise _taken(name, voice)
-
-
-def created(draft: VoiceDraft, audio: VoiceAudio) -> Voice:
-    """A new voice, with each of its names once."""
-    now = datetime.now(UTC)
-    aliases = {canonical_name(alias): alias for alias in draft.aliases}
-    aliases.pop(canonical_name(draft.name), None)
-    return Voice(
-        id=new_voice_id(),
-        name=draft.name,
-        aliases=tuple(aliases.values()),
-        sha256=audio.sha256,
-        size_bytes=len(audio.data),
-        duration_s=audio.duration_s,
-        media_type=audio.media_type,
-        filename=audio.filename,
-        language=draft.language,
-        created_at=now,
-        updated_at=now,
-        revision=1,
-        consent=draft.consent,
-    )
-
-
-def replaced(voice: Voice, audio: VoiceAudio) -> Voice:
-    """The voice with another clip, at the next revision."""
-    return replace(
-        voice,
-        sha256=audio.sha256,
-        size_bytes=len(audio.data),
-        duration_s=audio.duration_s,
-        media_type=audio.media_type,
-        filename=audio.filename,
-        updated_at=datetime.now(UTC),
-        revision=voice.revision + 1,
-    )
-
-
-def amended(voice: Voice, changes: VoiceChanges) -> Voice:
-    """The voice with the changes, at the next revision."""
-    name = voice.name if changes.name is KEEP else changes.name
-    removed = {canonical_name(alias) for alias in changes.remove_aliases}
-    kept = [alias for alias in voice.aliases if canonical_name(alias) not in removed]
-    aliases = {canonical_name(alias): alias for alias in (*changes.add_aliases[::-1], *kept)}
-    aliases.pop(canonical_name(name), None)
-    return replace(
-        voice,
-        name=name,
-        aliases=tuple(aliases[canonical] for canonical in sorted(aliases)),
-        language=voice.language if changes.language is KEEP else changes.language,
-        consent=voice.consent if changes.consent is KEEP else changes.consent,
-        updated_at=datetime.now(UTC),
-        revision=voice.revision + 1,
-    )
 
 
 def _claim(connection: sqlite3.Connection, voice: Voice) -> None:

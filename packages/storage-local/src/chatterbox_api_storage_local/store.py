@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed
 from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.revisions import amended, created, replaced
 from chatterbox_api_storage_local import records
 from chatterbox_api_storage_local.database import transaction
 from chatterbox_api_storage_local.failures import failure, gone
@@ -98,7 +99,7 @@ class LocalStore:
         return await self._read(lambda connection: self._audio(connection, voice))
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
-        voice = records.created(draft, audio)
+        voice = created(draft, audio)
 
         def work(connection: sqlite3.Connection) -> None:
             records.check_free(connection, voice)
@@ -113,7 +114,7 @@ class LocalStore:
             _known(connection, voice_id)
             with self._naming_clip(connection, voice_id, audio) as file:
                 old = _known(connection, voice_id)
-                voice = records.replaced(old.voice, audio)
+                voice = replaced(old.voice, audio)
                 records.update(connection, Record(voice, file))
             self._clips.discard(old.file)
             return voice
@@ -124,7 +125,7 @@ class LocalStore:
         def work(connection: sqlite3.Connection) -> Voice:
             with transaction(connection):
                 old = _known(connection, voice_id)
-                voice = records.amended(old.voice, changes)
+                voice = amended(old.voice, changes)
                 records.update(connection, Record(voice, old.file))
             return voice
 

@@ -13,6 +13,9 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from chatterbox_api.cli.common import env_file_option, run_to_end
+from chatterbox_api.cli.loading import when_loaded
+from chatterbox_api.cli.progress import progress_bar
+from chatterbox_api.cli.voices_copy import copy
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ConfigurationError
@@ -26,9 +29,12 @@ _CLIP = click.Path(path_type=Path, dir_okay=False, exists=True)
 _json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
 
-@click.group(short_help="Keep voices: list, add, rename, export, ...")
+@click.group(short_help="Keep voices: list, add, rename, copy, ...")
 def voices() -> None:
     """Keep voices. VOICE is an id, a name or an alias, in any spelling."""
+
+
+voices.add_command(copy)
 
 
 def _command(
@@ -66,7 +72,7 @@ async def _with_library(env: dict[str, str], work: Callable[[VoiceLibrary], Awai
 @_command("list", help="List the voices.")
 @_json_option
 async def list_voices(library: VoiceLibrary, as_json: bool) -> None:
-    found = [voice async for voice in library.all()]
+    found = await _all(library)
     default = await library.default()
     if as_json:
         click.echo(json.dumps([_as_json(voice, default) for voice in found], indent=2, ensure_ascii=False))
@@ -170,8 +176,13 @@ async def remove(library: VoiceLibrary, voice: str, yes: bool) -> None:
 @click.argument("wanted", nargs=-1, metavar="[VOICE]...")
 @_json_option
 async def verify(library: VoiceLibrary, wanted: tuple[str, ...], as_json: bool) -> None:
-    found = [await library.get(voice) for voice in wanted] or [voice async for voice in library.all()]
-    problems = [(voice, problem) for voice in found if (problem := await library.verify(voice))]
+    found = [await library.get(voice) for voice in wanted] or await _all(library)
+    problems = []
+    with progress_bar("Verifying", len(found)) as advance:
+        for voice in found:
+            if problem := await library.verify(voice):
+                problems.append((voice, problem))
+            advance()
     if as_json:
         shown = [{"id": voice.id, "name": voice.name, "problem": error.code} for voice, error in problems]
         click.echo(json.dumps({"checked": len(found), "problems": shown}, indent=2, ensure_ascii=False))
@@ -190,7 +201,7 @@ async def export(library: VoiceLibrary, file: Path, wanted: tuple[str, ...]) -> 
     from chatterbox_api.archive import write_archive
 
     named = {(voice := await library.get(each)).id: voice for each in wanted}
-    found = list(named.values()) or [voice async for voice in library.all()]
+    found = list(named.values()) or await _all(library)
     if not file.parent.is_dir():
         raise click.UsageError(f"There is no folder {file.parent}.")
     left_out = await write_archive(library, found, file)
@@ -217,6 +228,13 @@ async def import_(library: VoiceLibrary, file: Path, existing: str) -> None:
 
     async for line in read_archive(library, file, existing=existing):
         click.echo(line)
+
+
+async def _all(library: VoiceLibrary) -> list[Voice]:
+    async def read() -> list[Voice]:
+        return [voice async for voice in library.all()]
+
+    return await when_loaded(read)
 
 
 def _called(voice: Voice) -> str:

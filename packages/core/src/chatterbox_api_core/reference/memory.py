@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, new_voice_id
+from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.names import canonical_name
+from chatterbox_api_core.revisions import amended, created, replaced
 
 __all__ = ["MemoryStore"]
 
@@ -40,53 +38,19 @@ class MemoryStore:
         return self._audio[voice.id]
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
-        now = datetime.now(UTC)
-        voice = Voice(
-            id=new_voice_id(),
-            name=draft.name,
-            aliases=draft.aliases,
-            sha256=audio.sha256,
-            size_bytes=len(audio.data),
-            duration_s=audio.duration_s,
-            media_type=audio.media_type,
-            filename=audio.filename,
-            language=draft.language,
-            created_at=now,
-            updated_at=now,
-            revision=1,
-            consent=draft.consent,
-        )
+        voice = created(draft, audio)
         self._claim(voice)
         self._audio[voice.id] = audio.data
         return voice
 
     async def replace(self, voice_id: str, audio: VoiceAudio) -> Voice:
-        voice = _revised(
-            self._known(voice_id),
-            sha256=audio.sha256,
-            size_bytes=len(audio.data),
-            duration_s=audio.duration_s,
-            media_type=audio.media_type,
-            filename=audio.filename,
-        )
+        voice = replaced(self._known(voice_id), audio)
         self._voices[voice_id] = voice
         self._audio[voice_id] = audio.data
         return voice
 
     async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
-        voice = self._known(voice_id)
-        name = voice.name if changes.name is KEEP else changes.name
-        removed = {canonical_name(alias) for alias in changes.remove_aliases}
-        kept = [alias for alias in voice.aliases if canonical_name(alias) not in removed]
-        aliases = {canonical_name(alias): alias for alias in (*changes.add_aliases[::-1], *kept)}
-        aliases.pop(canonical_name(name), None)
-        voice = _revised(
-            voice,
-            name=name,
-            aliases=tuple(sorted(aliases.values(), key=canonical_name)),
-            language=voice.language if changes.language is KEEP else changes.language,
-            consent=voice.consent if changes.consent is KEEP else changes.consent,
-        )
+        voice = amended(self._known(voice_id), changes)
         self._claim(voice)
         return voice
 
@@ -117,10 +81,6 @@ class MemoryStore:
         self._owners = {name: owner for name, owner in self._owners.items() if owner != voice.id}
         self._owners |= dict.fromkeys(names, voice.id)
         self._voices[voice.id] = voice
-
-
-def _revised(voice: Voice, **changes: object) -> Voice:
-    return replace(voice, updated_at=datetime.now(UTC), revision=voice.revision + 1, **changes)  # type: ignore[arg-type]
 
 
 def _gone(voice_id: str) -> NotFound:

@@ -1,0 +1,115 @@
+"""JSON documents in a bucket, written by compare-and-set and certain of their own outcome.
+
+An ETag is made of the content alone, so every write carries a fresh nonce: the same state written twice is two
+versions. The nonce also answers what a lost reply leaves open. Each document remembers the nonces of the writes
+before it, so a writer that reads it back finds its own even when others have written since.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+from chatterbox_api_core.errors import StorageFailed, Unavailable
+from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful, Stored
+
+__all__ = ["Body", "Document", "Lost", "parsed", "read", "unsure", "write"]
+
+SCHEMA: Final = 1
+_REMEMBERED: Final = 16
+"""Earlier writes whose nonces a document names. More writers than this in one writer's doubt are not expected."""
+
+Body = Mapping[str, Any]
+
+
+class Lost(Exception):
+    """The document is no longer the version that was to be written over; `found` is what it is now."""
+
+    def __init__(self, found: Document | None) -> None:
+        super().__init__()
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it was read or written. With an empty ETag it has been written over since."""
+
+    body: Body
+    nonce: str
+    earlier: tuple[str, ...]
+    etag: str
+
+
+async def read(bucket: Bucket, key: str) -> Document | None:
+    """The document as it is now. Unavailable, StorageFailed `storage_damaged`."""
+    stored = await bucket.get(key)
+    return None if stored is None else parsed(stored, key=key)
+
+
+async def write(bucket: Bucket, key: str, body: Body, *, over: Document | None) -> Document:
+    """Write the document over the version `over`, or as a new one; goes on until that is certain.
+
+    Raises:
+        Lost: another version is there; nothing was written.
+        Unavailable: refused, or the bucket cannot be read any more. Then the write may be done or not.
+    """
+    nonce = secrets.token_hex(8)
+    earlier = () if over is None else (over.nonce, *over.earlier)[:_REMEMBERED]
+    data = json.dumps({"schema": SCHEMA, "nonce": nonce, "earlier": earlier, **body}, ensure_ascii=False).encode()
+    for attempt in count():
+        try:
+            etag = await (bucket.create(key, data) if over is None else bucket.swap(key, data, etag=over.etag))
+            return Document(body, nonce, earlier, etag)
+        except Conflict:
+            doubt = None
+        except Doubtful as error:
+            doubt = error
+        try:
+            found = await read(bucket, key)
+        except Unavailable as error:
+            if doubt is None:
+                raise
+            raise unsure(error.message) from error
+        if found is not None and nonce in (found.nonce, *found.earlier):
+            return Document(body, nonce, earlier, found.etag if found.nonce == nonce else "")
+        if _version(found) != _version(over):
+            raise Lost(found)
+        await bucket.pause(attempt, at_least_s=doubt.retry_after_s if doubt else 0.0)
+    raise AssertionError("unreachable")
+
+
+def unsure(reason: str) -> Unavailable:
+    """A write whose outcome cannot be found out."""
+    return Unavailable(
+        f"It is not known whether this was done: {reason.rstrip('.')}.",
+        code="storage_unsure",
+        remedy="Look whether it was, before you try again.",
+        retry_after_s=5,
+    )
+
+
+def parsed(stored: Stored, *, key: str) -> Document:
+    """The document in an object. StorageFailed `storage_damaged`, Unavailable `storage_too_new`."""
+    try:
+        body = json.loads(stored.data)
+        schema, nonce, earlier = int(body.pop("schema")), str(body.pop("nonce")), tuple(body.pop("earlier"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageFailed(
+            f"The object {key} in the bucket is damaged.", code="storage_damaged", remedy="Restore it from a backup."
+        ) from error
+    if schema > SCHEMA:
+        raise Unavailable(
+            f"The object {key} in the bucket was written by a newer version.",
+            code="storage_too_new",
+            remedy="Install that version.",
+            retry_after_s=60,
+        )
+    return Document(body, nonce, earlier, stored.etag)
+
+
+def _version(document: Document | None) -> str | None:
+    return None if document is None else document.nonce

@@ -1,0 +1,76 @@
+"""Writes .env.example: every setting of the application and its adapters, as they declare them.
+
+    hatch run python scripts/update_env_example.py
+
+Everything in it is commented out, so that a copy of it changes nothing. A setting is shown with its default; those
+that R2 asks for, which have none, with a placeholder.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from chatterbox_api.environment import declared_settings
+from chatterbox_api_core.settings import Setting
+
+__all__ = ["PLACEHOLDERS", "env_example"]
+
+PATH: Final = Path(__file__).parents[1] / ".env.example"
+
+PLACEHOLDERS: Final = {
+    "R2_ACCOUNT_ID": "your-account-id",
+    "R2_ACCESS_KEY_ID": "your-access-key-id",
+    "R2_SECRET_ACCESS_KEY": "your-secret-access-key",
+}
+
+_GROUPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("The service", "", ("HOST", "PORT", "LOG_LEVEL", "CORS_ORIGINS", "DRAIN_")),
+    ("Speech", "", ("SYNTHESIZER", "MAX_INPUT_CHARS", "QUEUE_", "ENGINE_WAIT_S", "ENCODERS", "CLIP_READER")),
+    ("Voices", "", ("VOICE_", "DATA_DIR")),
+    (
+        "Voices on Cloudflare R2",
+        "Set the first three to keep voices in a bucket; docs/r2.md says where they come from. Without them, voices "
+        "are on the local disk. With some of them, or with these placeholders, the service does not start.",
+        ("R2_",),
+    ),
+    ("Clips in memory", "", ("CLIP_CACHE",)),
+    ("The engine chatterbox", "", ("CHATTERBOX_",)),
+    ("The engine espeak", "", ("ESPEAK_",)),
+    ("The engine tone", "For tests; it only hums.", ("TONE_",)),
+)
+"""Title, what is said of the whole, and names or how they begin. A setting belongs to the first that fits."""
+_WIDTH: Final = 100
+
+
+def env_example(declared: Iterable[Setting[Any]]) -> str:
+    """The text of .env.example."""
+    left, blocks = list(declared), [_HEAD]
+    for title, about, beginnings in (*_GROUPS, ("Others", "", ("",))):
+        group = [setting for setting in left if setting.name.startswith(beginnings)]
+        left = [setting for setting in left if setting not in group]
+        if group:
+            blocks.append("\n".join([f"# --- {title} ---", *_commented(about), "", *_lines(group)]))
+    return "\n".join(blocks)
+
+
+_HEAD: Final = """\
+# Settings of Chatterbox API. Copy this file to .env, and remove the # before what you change.
+# What is set in the environment wins over .env. Made by scripts/update_env_example.py.
+"""
+
+
+def _lines(group: Iterable[Setting[Any]]) -> Iterator[str]:
+    for setting in group:
+        yield from _commented(setting.help)
+        yield f"#{setting.name}={PLACEHOLDERS.get(setting.name, setting.default)}\n"
+
+
+def _commented(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+
+
+if __name__ == "__main__":
+    PATH.write_text(env_example(declared_settings()), encoding="utf-8")

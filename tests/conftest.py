@@ -1,0 +1,25 @@
+"""What tests of several packages share."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+from support.s3_servers import S3Server, local_r2, moto
+
+SERVERS = ["moto"] if local_r2() is None else ["r2"]
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Generator[S3Server, None, None]:
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """moto, or Cloudflare's own local R2 where `scripts/local_r2.py` has started it."""
+    if request.param == "r2" and (local := local_r2()) is not None:
+        return local
+    found: S3Server = request.getfixturevalue("moto_server")
+    return found

@@ -1,0 +1,38 @@
+"""R2Store over a server of the tests, each test in a library of its own."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from chatterbox_api_storage_r2.connection import Connection
+from chatterbox_api_storage_r2.store import R2Store
+from support.s3_servers import S3Server
+
+__all__ = ["connection_to", "new_prefix", "open_store"]
+
+
+def new_prefix() -> str:
+    return f"test-{secrets.token_hex(6)}"
+
+
+def connection_to(server: S3Server, *, prefix: str, url: str | None = None, **changes: Any) -> Connection:
+    """The connection, straight or by way of a proxy at `url`; without R2's limit of one write a second."""
+    settings: dict[str, Any] = {
+        "endpoint": url or server.url,
+        "bucket": server.bucket,
+        "prefix": prefix,
+        "access_key_id": server.access_key_id,
+        "secret_access_key": server.secret_access_key,
+        "write_interval_s": 0.0,
+    }
+    return Connection(**(settings | changes))
+
+
+def open_store(
+    server: S3Server, *, prefix: str, mirror_path: Path | None = None, url: str | None = None, **options: Any
+) -> AbstractAsyncContextManager[R2Store]:
+    """A store on it; `options` are those of `R2Store.open`."""
+    return R2Store.open(connection_to(server, prefix=prefix, url=url), mirror_path=mirror_path, **options)
