@@ -18,7 +18,7 @@ from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VO
 def test_auto_takes_the_first_that_is_set_up() -> None:
     assert chosen(SYNTHESIZERS, {})[0] == "espeak"
     assert chosen(VOICE_STORES, {})[0] == "local"
-    assert chosen(ENCODERS, {}) == ("pyav", "wav")
+    assert chosen(ENCODERS, {}) == ("pyav", "soundfile", "wav")
     assert chosen(CLIP_READERS, {})[0] == "pyav"
 
 

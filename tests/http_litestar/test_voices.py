@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -14,7 +15,7 @@ import pytest
 from support.in_process import cpu_monitor, serving, speech_service
 
 from chatterbox_api_core.errors import NotFound
-from chatterbox_api_core.model import ClipLimits, Pcm, Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.model import ClipLimits, ClipReport, Pcm, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
 from chatterbox_api_encoders.clip_reader import PyavClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
@@ -56,7 +57,14 @@ async def test_a_voice_from_its_upload_to_its_removal(library: httpx.AsyncClient
     created = answer.json()
     voice = created["voice"]
     assert created["message"]
-    assert created["report"] == {"duration_s": 1.5, "rate_hz": 24000, "channels": 1, "media_type": "audio/wav"}
+    report = created["report"]
+    assert set(report) == {field.name for field in dataclasses.fields(ClipReport)}
+    assert (report["duration_s"], report["rate_hz"], report["channels"], report["media_type"]) == (
+        *(1.5, 24000, 1),
+        "audio/wav",
+    )
+    assert (report["peak_dbfs"], report["level_dbfs"], report["clipped"]) == (-6.0, -9.0, 0)
+    assert any("1.5 s are too short to clone a voice well" in line for line in report["advice"])
     assert set(voice) >= VOICE_FIELDS
     assert (voice["name"], voice["language"], voice["consent"]) == ("Anna", "de", "signed 2024-05-01")
     assert (voice["filename"], voice["original_filename"]) == ("Anna.wav", "Anna's clip.bin")
@@ -236,9 +244,13 @@ async def test_changes_are_heard_at_once(library: httpx.AsyncClient) -> None:
     assert replaced.status_code == 200, replaced.text
     assert replaced.json()["voice"]["file_hash"] == hashlib.sha256(OTHER_CLIP).hexdigest()
     assert replaced.json()["voice"]["consent"] == "yes", "what is left out stays"
+    assert replaced.json()["report"]["duration_s"] == 1.25
+    assert any("1.2 s are too short" in line for line in replaced.json()["report"]["advice"])
     assert await hum_hz(library, "Anna") == pytest.approx(450, rel=0.01)
     assert (await library.get("/voices/Anna/download")).content == OTHER_CLIP
-    assert (await library.put("/voices/Anna", json={"new_name": "Berta"})).status_code == 200
+    renamed = await library.put("/voices/Anna", json={"new_name": "Berta"})
+    assert renamed.status_code == 200
+    assert "report" not in renamed.json(), "there is no new clip to speak of"
     assert (await library.post("/v1/audio/speech", json={"input": "Hi.", "voice": "Anna"})).status_code == 404
     assert await hum_hz(library, "Berta") == pytest.approx(450, rel=0.01)
     await library.delete(f"/voices/{voice['id']}")

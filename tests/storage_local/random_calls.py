@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from storage_local.linearizability import Call
+from support.linearizability import Call
 
 from chatterbox_api_core.errors import NameTaken, NotFound
 from chatterbox_api_core.model import VoiceChanges, VoiceDraft

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from storage_local.linearizability import Call, violations
+from support.linearizability import Call, violations
 
 from chatterbox_api_core.names import canonical_name
 from chatterbox_api_storage_local.store import LocalStore

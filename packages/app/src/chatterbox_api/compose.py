@@ -30,7 +30,7 @@ from chatterbox_api_core.plugins import (
 from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.settings import Setting
-from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.speech import Pauses, SpeechLimits, SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
 
 __all__ = ["AUTO", "Library", "Service", "chosen", "compose", "compose_library", "open_store"]
@@ -94,6 +94,9 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
                     queue=settings.QUEUE_MAX.read(env),
                     wait_s=settings.QUEUE_WAIT_S.read(env),
                 ),
+                pauses=Pauses(
+                    settings.SENTENCE_PAUSE_MS.read(env) / 1000, settings.PARAGRAPH_PAUSE_MS.read(env) / 1000
+                ),
                 limits=SpeechLimits(
                     max_chars=max_chars or settings.MAX_INPUT_CHARS.read(env),
                     engine_wait_s=settings.ENGINE_WAIT_S.read(env),
@@ -122,7 +125,7 @@ async def open_store(name: str, env: Mapping[str, str]) -> AsyncGenerator[VoiceS
     """Open one voice store by its name, whatever VOICE_STORE says. Raises ConfigurationError."""
     reason = _not_set_up(load(VOICE_STORES, name), env)
     if reason:
-        raise ConfigurationError(f"The voice store '{name}' cannot be used: {reason}.", field="VOICE_STORE")
+        raise ConfigurationError(f"The voice store '{name}' cannot be used: {reason}.")
     async with AsyncExitStack() as stack:
         store: VoiceStore = await _opened(stack, VOICE_STORES, name, env)
         yield store

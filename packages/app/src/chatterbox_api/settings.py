@@ -18,9 +18,11 @@ __all__ = [
     "HOST",
     "LOG_LEVEL",
     "MAX_INPUT_CHARS",
+    "PARAGRAPH_PAUSE_MS",
     "PORT",
     "QUEUE_MAX",
     "QUEUE_WAIT_S",
+    "SENTENCE_PAUSE_MS",
     "SYNTHESIZER",
     "VOICE_SAMPLE_PATH",
     "VOICE_STORE",
@@ -50,6 +52,12 @@ QUEUE_WAIT_S: Final = Setting("QUEUE_WAIT_S", "60", "The longest wait for a turn
 ENGINE_WAIT_S: Final = Setting(
     "ENGINE_WAIT_S", "120", "The longest wait for the engine's next sound, in seconds.", number(0.1, 3600)
 )
+SENTENCE_PAUSE_MS: Final = Setting(
+    "SENTENCE_PAUSE_MS", "200", "Silence between two sentences that are spoken apart, in ms.", number(0, 10_000)
+)
+PARAGRAPH_PAUSE_MS: Final = Setting(
+    "PARAGRAPH_PAUSE_MS", "500", "Silence between two paragraphs, in milliseconds.", number(0, 10_000)
+)
 DRAIN_NOTICE_S: Final = Setting(
     "DRAIN_NOTICE_S", "2", "After SIGTERM: seconds of «not ready» before the port closes.", number(0, 300)
 )
@@ -76,6 +84,8 @@ ALL: Final[tuple[Setting[Any], ...]] = (
     QUEUE_MAX,
     QUEUE_WAIT_S,
     ENGINE_WAIT_S,
+    SENTENCE_PAUSE_MS,
+    PARAGRAPH_PAUSE_MS,
     DRAIN_NOTICE_S,
     DRAIN_S,
     CORS_ORIGINS,

@@ -1,4 +1,4 @@
-"""The one table of audio formats: encoders offer rows of it, and every front end reads it."""
+"""The one table of audio formats: encoders offer rows of it, and front ends, command line and documentation read it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,49 @@ from typing import Final
 
 from chatterbox_api_core.model import AudioFormat
 
-__all__ = ["CLIP_EXTENSIONS", "MP3", "WAV"]
+__all__ = [
+    "AAC",
+    "CLIP_EXTENSIONS",
+    "FLAC",
+    "FORMATS",
+    "M4A",
+    "MP3",
+    "OGG",
+    "OPUS",
+    "PCM",
+    "WAV",
+    "WAV_24",
+    "WAV_FLOAT",
+    "WEBM",
+    "rate_for",
+]
+
+_MPEG_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_OPUS_RATES: Final = (8_000, 12_000, 16_000, 24_000, 48_000)
 
 WAV: Final = AudioFormat("wav", "audio/wav", ".wav", streams=False, help="16-bit PCM; exact, large")
-MP3: Final = AudioFormat("mp3", "audio/mpeg", ".mp3", streams=True, help="plays everywhere")
+WAV_24: Final = AudioFormat("wav-24", "audio/wav", ".wav", streams=False, help="24-bit PCM, for further processing")
+WAV_FLOAT: Final = AudioFormat(
+    "wav-float", "audio/wav", ".wav", streams=False, help="32-bit float, for further processing"
+)
+MP3: Final = AudioFormat("mp3", "audio/mpeg", ".mp3", streams=True, help="plays everywhere", rates_hz=_MPEG_RATES)
+FLAC: Final = AudioFormat("flac", "audio/flac", ".flac", streams=False, help="16-bit, exact, half the size of wav")
+OGG: Final = AudioFormat("ogg", "audio/ogg", ".ogg", streams=True, help="Vorbis; free, small")
+OPUS: Final = AudioFormat(
+    "opus", "audio/ogg; codecs=opus", ".opus", streams=True, help="Opus in Ogg; the smallest", rates_hz=_OPUS_RATES
+)
+AAC: Final = AudioFormat("aac", "audio/aac", ".aac", streams=True, help="AAC in ADTS frames", rates_hz=_MPEG_RATES)
+PCM: Final = AudioFormat(
+    "pcm", "audio/pcm", ".pcm", streams=True, help="bare 16-bit little-endian samples, 24 kHz", usual_rate_hz=24_000
+)
+M4A: Final = AudioFormat(
+    "m4a", "audio/mp4", ".m4a", streams=False, help="AAC in MP4, for Apple's players", rates_hz=_MPEG_RATES
+)
+WEBM: Final = AudioFormat(
+    "webm", "audio/webm", ".webm", streams=True, help="Opus in WebM, for browsers", rates_hz=_OPUS_RATES
+)
+
+FORMATS: Final = (WAV, MP3, FLAC, OGG, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
 
 CLIP_EXTENSIONS: Final[dict[str, str]] = {
     "audio/wav": ".wav",
@@ -22,3 +61,12 @@ CLIP_EXTENSIONS: Final[dict[str, str]] = {
     "audio/aiff": ".aiff",
 }
 """What a voice's clip may be, by media type, and the extension of such a file."""
+
+
+def rate_for(audio_format: AudioFormat, *, rate_hz: int) -> int:
+    """The rate that a format has, unless another is asked for, where the sound has `rate_hz`: the nearest not below."""
+    if audio_format.usual_rate_hz is not None:
+        return audio_format.usual_rate_hz
+    if not audio_format.rates_hz:
+        return rate_hz
+    return min((each for each in audio_format.rates_hz if each >= rate_hz), default=max(audio_format.rates_hz))

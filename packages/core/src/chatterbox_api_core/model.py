@@ -232,7 +232,10 @@ class AudioFormat:
     """A format of the wire: one row of the table in `formats`.
 
     Attributes:
+        media_type: with which it is sent.
         streams: sent as it is made unless the request says otherwise; else sent complete.
+        rates_hz: those it can have; empty for any from 8,000 to 48,000.
+        usual_rate_hz: the one it has unless another is asked for, where the bytes do not say which it is.
     """
 
     name: str
@@ -240,6 +243,8 @@ class AudioFormat:
     extension: str
     streams: bool
     help: str
+    rates_hz: tuple[int, ...] = ()
+    usual_rate_hz: int | None = None
 
 
 Effect: TypeAlias = Literal["tempo", "loudness", "trim", "out_rate"]
@@ -261,16 +266,41 @@ class ClipLimits:
 
 @dataclass(frozen=True, slots=True)
 class ClipReport:
-    """What a clip was found to be.
+    """What a clip was found to be. A reader fills what it can tell; None is «not measured».
+
+    Levels are in decibels relative to full scale: 0 dBFS is an amplitude of 1.0, and nothing is below -100.
 
     Attributes:
+        duration_s: of the sound, as decoded.
+        rate_hz: samples per second of the sound in the file.
+        channels: of the sound in the file; the clip itself is mono, their mean.
         media_type: by its content, one of `formats.CLIP_EXTENSIONS`.
+        level_dbfs: root mean square of the frames that carry speech; of all where none does.
+        peak_dbfs: the largest sample of any channel.
+        clipped: places where three or more samples in a row sit at full scale.
+        noise_dbfs: the noise floor, what is heard between the words.
+        speech_share: of frames of 20 ms, those well above the noise floor, from 0 to 1.
+        bandwidth_hz: the highest frequency with sound to speak of.
+        missing_s: sound that the file's header promises and the file does not have.
+        damaged: stretches of the file that could not be decoded and were left out.
+        tracks: of sound in the file; the first that can be read is the clip.
+        advice: sentences for the person who made the recording; `clip_report.with_advice` writes them.
     """
 
     duration_s: float
     rate_hz: int
     channels: int
     media_type: str = "audio/wav"
+    level_dbfs: float | None = None
+    peak_dbfs: float | None = None
+    clipped: int | None = None
+    noise_dbfs: float | None = None
+    speech_share: float | None = None
+    bandwidth_hz: int | None = None
+    missing_s: float = 0.0
+    damaged: int = 0
+    tracks: int = 1
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.model import Capabilities, ParameterSpec
+from chatterbox_api_core.model import AudioFormat, Capabilities, Effect, ParameterSpec
 from chatterbox_api_core.ports import Encoder
+from chatterbox_api_core.text import MAX_PAUSE_S
 
-__all__ = ["SPEED_RANGE", "check_language", "check_params", "check_seed", "check_speed"]
+__all__ = [
+    "LOUDNESS_RANGE_LUFS",
+    "RATE_RANGE_HZ",
+    "SPEED_RANGE",
+    "check_delivery",
+    "check_language",
+    "check_params",
+    "check_pause",
+    "check_seed",
+    "check_speed",
+]
 
 SPEED_RANGE: Final = (0.25, 4.0)
 """What OpenAI's API allows."""
+RATE_RANGE_HZ: Final = (8_000, 48_000)
+LOUDNESS_RANGE_LUFS: Final = (-40.0, -5.0)
+
+_EFFECTS: Final[tuple[tuple[str, Effect, str], ...]] = (
+    # the encoder's argument, the effect, the field of a request
+    ("out_rate_hz", "out_rate", "sample_rate"),
+    ("loudness_lufs", "loudness", "loudness"),
+    ("trim", "trim", "trim"),
+)
 
 
 def check_speed(speed: float, *, capabilities: Capabilities, encoder: Encoder) -> tuple[float, float]:
@@ -30,6 +50,52 @@ def check_speed(speed: float, *, capabilities: Capabilities, encoder: Encoder) -
             field="speed",
         )
     return native, speed / native
+
+
+def check_delivery(
+    *,
+    audio_format: AudioFormat,
+    encoder: Encoder,
+    rate_hz: int | None,
+    loudness_lufs: float | None,
+    trim: bool,
+) -> dict[str, Any]:
+    """The arguments for the encoder, of those that were asked for."""
+    asked: dict[str, Any] = {}
+    if rate_hz is not None:
+        lowest, highest = RATE_RANGE_HZ
+        if not lowest <= rate_hz <= highest or (audio_format.rates_hz and rate_hz not in audio_format.rates_hz):
+            offered = ", ".join(f"{each}" for each in audio_format.rates_hz) or f"any from {lowest} to {highest}"
+            raise InvalidInput(
+                f"{audio_format.name} cannot have {rate_hz} samples a second.",
+                code="invalid_sample_rate",
+                field="sample_rate",
+                remedy=f"It can have {offered}.",
+            )
+        asked["out_rate_hz"] = rate_hz
+    if loudness_lufs is not None:
+        quietest, loudest = LOUDNESS_RANGE_LUFS
+        if not quietest <= loudness_lufs <= loudest:
+            raise InvalidInput(
+                f"'loudness' must be from {quietest:g} to {loudest:g} LUFS.", code="invalid_loudness", field="loudness"
+            )
+        asked["loudness_lufs"] = loudness_lufs
+    if trim:
+        asked["trim"] = True
+    for name, effect, field in _EFFECTS:
+        if name in asked and effect not in encoder.effects:
+            raise InvalidInput(
+                f"'{field}' is not offered for {audio_format.name} here.", code="unsupported_effect", field=field
+            )
+    return asked
+
+
+def check_pause(pause_s: float | None, *, field: str) -> float | None:
+    if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:
+        raise InvalidInput(
+            f"'{field}' must be from 0 to {1000 * MAX_PAUSE_S:g} milliseconds.", code="invalid_pause", field=field
+        )
+    return pause_s
 
 
 def check_language(language: str | None, *, capabilities: Capabilities) -> str | None:

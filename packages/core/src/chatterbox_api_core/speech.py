@@ -15,20 +15,40 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any
 
 from chatterbox_api_core import text as texts
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, InvalidInput, SynthesisFailed
+from chatterbox_api_core.joins import Joiner
 from chatterbox_api_core.model import AudioFormat, Capabilities, Pcm, Utterance
-from chatterbox_api_core.parameters import check_language, check_params, check_seed, check_speed
+from chatterbox_api_core.parameters import (
+    check_delivery,
+    check_language,
+    check_params,
+    check_pause,
+    check_seed,
+    check_speed,
+)
 from chatterbox_api_core.ports import Encoder, Encoding, Synthesizer
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
 from chatterbox_api_core.run_ahead import RunAhead
 
-__all__ = ["SpeechLimits", "SpeechService", "SpeechStream", "Timings"]
+__all__ = ["Pauses", "SpeechLimits", "SpeechService", "SpeechStream", "Timings"]
 
-_PAUSE_S: Final[Mapping[texts.Boundary, float]] = {"clause": 0.0, "sentence": 0.2, "paragraph": 0.5}
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Between the pieces of a text, in seconds, unless a request or the text itself asks for others."""
+
+    sentence_s: float = 0.2
+    paragraph_s: float = 0.5
+
+    def at(self, piece: texts.Piece) -> float:
+        """The pause behind a piece."""
+        if piece.pause_s is not None:
+            return piece.pause_s
+        return {"clause": 0.0, "sentence": self.sentence_s, "paragraph": self.paragraph_s}[piece.ends]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +98,10 @@ class SpeechService:
         voices: VoiceResolver,
         admission: Admission,
         limits: SpeechLimits | None = None,
+        pauses: Pauses | None = None,
     ) -> None:
         self.engine = engine
+        self.pauses = pauses or Pauses()
         self.limits = limits or SpeechLimits()
         self.admission = admission
         self._synthesizer, self._voices = synthesizer, voices
@@ -112,6 +134,11 @@ class SpeechService:
         speed: float = 1.0,
         seed: int | None = None,
         params: Mapping[str, float | int | str] | None = None,
+        rate_hz: int | None = None,
+        loudness_lufs: float | None = None,
+        trim: bool = False,
+        sentence_pause_s: float | None = None,
+        paragraph_pause_s: float | None = None,
     ) -> SpeechStream:
         """Check a request; entering the stream begins it.
 
@@ -121,6 +148,12 @@ class SpeechService:
             complete: a body of true sizes at the end, rather than bytes as they are made; None is the format's habit.
             speed: from 0.25 to 4.
             params: the engine's own parameters, see its capabilities.
+            rate_hz: of the result, from 8,000 to 48,000, as far as the format can have it; the nearest to the
+                engine's when None.
+            loudness_lufs: EBU R128 target, from -40 to -5; the engine's own when None.
+            trim: whether silence at both ends is cut off.
+            sentence_pause_s, paragraph_pause_s: from 0 to 10; the service's own when None. With one between sentences
+                each is spoken by itself.
 
         Raises:
             InvalidInput: names the field that cannot be accepted.
@@ -129,8 +162,19 @@ class SpeechService:
         cleaned = texts.clean(text, max_chars=self.limits.max_chars)
         offered, encoder = self._encoder_for(audio_format)
         native, tempo = check_speed(speed, capabilities=capabilities, encoder=encoder)
+        delivery = check_delivery(
+            audio_format=offered, encoder=encoder, rate_hz=rate_hz, loudness_lufs=loudness_lufs, trim=trim
+        )
+        if tempo != 1.0:
+            delivery["tempo"] = tempo
+        sentence_s = check_pause(sentence_pause_s, field="sentence_pause_ms")
+        paragraph_s = check_pause(paragraph_pause_s, field="paragraph_pause_ms")
         return SpeechStream(
-            pieces=texts.split(cleaned, max_chars=capabilities.max_chars),
+            pieces=texts.split(cleaned, max_chars=capabilities.max_chars, each_sentence=sentence_s is not None),
+            pauses=Pauses(
+                self.pauses.sentence_s if sentence_s is None else sentence_s,
+                self.pauses.paragraph_s if paragraph_s is None else paragraph_s,
+            ),
             template=Utterance(
                 text="",
                 language=check_language(language, capabilities=capabilities),
@@ -142,7 +186,7 @@ class SpeechService:
             audio_format=offered,
             encoder=encoder,
             complete=not offered.streams if complete is None else complete,
-            tempo=tempo,
+            delivery=delivery,
             service=self,
         )
 
@@ -170,20 +214,21 @@ class SpeechStream:
         self,
         *,
         pieces: tuple[texts.Piece, ...],
+        pauses: Pauses,
         template: Utterance,
         asked: tuple[str | None, bytes | None],
         audio_format: AudioFormat,
         encoder: Encoder,
         complete: bool,
-        tempo: float,
+        delivery: Mapping[str, Any],
         service: SpeechService,
     ) -> None:
         self.audio_format, self.complete, self.engine = audio_format, complete, service.engine
         self.timings = Timings()
         self.pieces, self.pieces_done = len(pieces), 0
         self.voice: ResolvedVoice
-        self._pieces, self._template, self._asked = pieces, template, asked
-        self._encoder, self._tempo, self._service = encoder, tempo, service
+        self._pieces, self._pauses, self._template, self._asked = pieces, pauses, template, asked
+        self._encoder, self._delivery, self._service = encoder, delivery, service
         self._stack = AsyncExitStack()
         self._bytes: RunAhead
 
@@ -216,7 +261,7 @@ class SpeechStream:
     async def _encoded(self) -> AsyncGenerator[bytes, None]:
         rate_hz = self._service.capabilities.rate_hz
         encoding: Encoding = await asyncio.to_thread(
-            self._encoder.open, self.audio_format, rate_hz=rate_hz, complete=self.complete, tempo=self._tempo
+            self._encoder.open, self.audio_format, rate_hz=rate_hz, complete=self.complete, **self._delivery
         )
         async with aclosing(self._sound(rate_hz)) as sound:
             async for pcm in sound:
@@ -227,30 +272,38 @@ class SpeechStream:
         self.timings.finished_s = self.timings.now()
 
     async def _sound(self, rate_hz: int) -> AsyncGenerator[Pcm, None]:
-        """The sound of all pieces, with pauses between those that sound."""
-        pause_s = 0.0
+        """The sound of all pieces as one, with pauses between those that sound."""
+        joiner, pause_s = Joiner(rate_hz), 0.0
         for piece in self._pieces:
+            sounds = False
             async with aclosing(self._spoken(piece.text)) as spoken:
                 async for pcm in spoken:
                     if pcm.rate_hz != rate_hz:
                         raise SynthesisFailed(f"The engine declared {rate_hz} Hz and yielded {pcm.rate_hz} Hz.")
                     if not len(pcm):
                         continue
-                    if pause_s and self.timings.audio_s:
-                        yield Pcm.silence(pause_s, rate_hz=rate_hz)
-                    pause_s = 0.0
+                    if not sounds and (pause_s or self.timings.audio_s):
+                        yield joiner.next_piece(pause_s)
+                        pause_s = 0.0
+                    sounds = True
                     self.timings.first_audio_s = self.timings.first_audio_s or self.timings.now()
                     self.timings.audio_s += pcm.duration_s
-                    yield pcm
+                    yield joiner.push(pcm)
             self.pieces_done += 1
-            pause_s = max(pause_s, _PAUSE_S[piece.ends])
+            if self.timings.audio_s or piece.pause_s is not None:
+                pause_s = max(pause_s, self._pauses.at(piece))
         if not self.timings.audio_s:
             raise InvalidInput(
                 "The engine finds nothing in this text that it could say.", code="unsupported_text", field="input"
             )
+        yield joiner.finish()
+        if (asked_s := self._pieces[-1].pause_s) is not None:
+            yield Pcm.silence(asked_s, rate_hz=rate_hz)
 
     async def _spoken(self, text: str) -> AsyncGenerator[Pcm, None]:
         """One piece from the engine, within its time; a failure of any kind becomes one of core's errors."""
+        if not text:
+            return
         template, wait_s = self._template, self._service.limits.engine_wait_s
         utterance = Utterance(text, template.language, template.speed, template.seed, template.params)
         try:

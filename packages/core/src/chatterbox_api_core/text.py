@@ -13,20 +13,28 @@ from typing import Final, Literal, TypeAlias
 
 from chatterbox_api_core.errors import InvalidInput
 
-__all__ = ["Boundary", "Piece", "clean", "split"]
+__all__ = ["MAX_PAUSE_S", "Boundary", "Piece", "clean", "split"]
 
 Boundary: TypeAlias = Literal["clause", "sentence", "paragraph"]
+
+MAX_PAUSE_S: Final = 10.0
+"""Of one pause that the text asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text and the boundary it ends at."""
+    """A stretch of text, the boundary it ends at, and the pause that the text asks for there.
+
+    The text is empty only at the beginning, where a pause comes before all words.
+    """
 
     text: str
     ends: Boundary
+    pause_s: float | None = None
 
 
 _LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c-\x1f\x85\u2028]")
+_PAUSE = re.compile(r"\[\s*pause\s*[:=]?\s*(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)\s*\]", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _SENTENCE_END = re.compile(
     r"""(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s)  # Latin and others: the mark, closing quotes, then white space
@@ -56,7 +64,7 @@ def clean(text: str, *, field: str = "input", max_chars: int) -> str:
         )
     text = _LINE_BREAK.sub("\n", text.replace("\u2029", "\n\n"))
     text = "".join(char for char in text if _is_speakable(char)).strip()
-    if not _has_words(text):
+    if not _has_words(_PAUSE.sub("", text)):
         raise InvalidInput(
             "There is nothing to say: the text has no letter and no digit.",
             code="empty_input",
@@ -66,11 +74,29 @@ def clean(text: str, *, field: str = "input", max_chars: int) -> str:
     return text
 
 
-def split(text: str, *, max_chars: int, first_chars: int = 120) -> tuple[Piece, ...]:
+def split(text: str, *, max_chars: int, first_chars: int = 120, each_sentence: bool = False) -> tuple[Piece, ...]:
     """Pieces of at most `max_chars`, the first of about `first_chars`; every word is in exactly one of them.
 
-    What has no letter and no digit, a row of dashes say, is no piece: engines make noises of it.
+    What has no letter and no digit, a row of dashes say, is no piece: engines make noises of it. `[pause:500ms]` ends
+    a piece, and is not spoken.
+
+    Args:
+        each_sentence: no two sentences share a piece.
     """
+    stretches = _PAUSE.split(text)  # text, number, unit, text, number, unit, text
+    pieces: list[Piece] = []
+    for stretch, number, unit in zip(stretches[::3], [*stretches[1::3], ""], [*stretches[2::3], ""], strict=True):
+        room = max_chars if pieces else first_chars
+        pieces += _pieces(stretch, max_chars=max_chars, first_chars=room, each_sentence=each_sentence)
+        if number:
+            last = pieces.pop() if pieces else Piece("", "clause")
+            asked_s = float(number) / (1000 if unit.lower() == "ms" else 1)
+            pause_s = min((last.pause_s or 0.0) + asked_s, MAX_PAUSE_S)
+            pieces.append(Piece(last.text, last.ends, pause_s))
+    return tuple(pieces)
+
+
+def _pieces(text: str, *, max_chars: int, first_chars: int, each_sentence: bool) -> list[Piece]:
     pieces: list[Piece] = []
 
     def add(text: str, ends: Boundary) -> None:
@@ -81,7 +107,7 @@ def split(text: str, *, max_chars: int, first_chars: int = 120) -> tuple[Piece, 
         packed = ""
         for sentence in _sentences(" ".join(paragraph.split())):
             room = min(first_chars, max_chars) if not pieces else max_chars
-            if packed and len(packed) + 1 + len(sentence) > room:
+            if packed and (each_sentence or len(packed) + 1 + len(sentence) > room):
                 add(packed, "sentence")
                 packed, room = "", max_chars
             while len(sentence) > room:
@@ -93,7 +119,7 @@ def split(text: str, *, max_chars: int, first_chars: int = 120) -> tuple[Piece, 
             add(packed, "sentence")
         if pieces:
             pieces[-1] = Piece(pieces[-1].text, "paragraph")
-    return tuple(pieces)
+    return pieces
 
 
 def _sentences(paragraph: str) -> list[str]:

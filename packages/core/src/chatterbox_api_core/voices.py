@@ -169,7 +169,25 @@ class VoiceLibrary:
         data: bytes | None = None,
         filename: str = "",
     ) -> Voice:
+        """As `change`, without the report."""
+        changed, _ = await self.change(
+            asked, new_name=new_name, language=language, consent=consent, data=data, filename=filename
+        )
+        return changed
+
+    async def change(
+        self,
+        asked: str,
+        *,
+        new_name: str | Literal[Keep.KEEP] = KEEP,
+        language: str | Literal[Keep.KEEP] | None = KEEP,
+        consent: str | Literal[Keep.KEEP] | None = KEEP,
+        data: bytes | None = None,
+        filename: str = "",
+    ) -> tuple[Voice, ClipReport | None]:
         """Change several things at once; all of them are checked before the first is written. None clears.
+
+        The report is that of the new clip, where `data` is given.
 
         Raises:
             NotFound, NameTaken, InvalidInput, InvalidAudio, StorageFailed.
@@ -180,10 +198,10 @@ class VoiceLibrary:
             consent=consent if consent is KEEP else _check_consent(consent),
         )
         voice = await self.get(asked)
-        audio = None if data is None else (await self._read(data, filename))[0]
+        audio, report = (None, None) if data is None else await self._read(data, filename)
         if changes != VoiceChanges():
             voice = await self._store.amend(voice.id, changes)
-        return voice if audio is None else await self._replaced(voice, audio)
+        return voice if audio is None else await self._replaced(voice, audio), report
 
     async def add_alias(self, asked: str, alias: str) -> Voice:
         """Let a voice answer to another name too. NotFound, NameTaken, InvalidInput."""

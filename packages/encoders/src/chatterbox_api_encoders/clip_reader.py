@@ -1,22 +1,27 @@
 """The ClipReader: PyAV decodes what a person may have recorded with.
 
 Everything about the bytes is a claim: the format is taken from a short list of demuxers, none of which opens
-another file; the duration is counted as decoded; the time is limited.
+another file; rate and channels are those of the decoded frames; the duration is counted as decoded; the time is
+limited. What cannot be decoded is left out and reported, so that a recording cut off on its way still serves.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from io import BytesIO
 from typing import Any, Final, cast
 
 import av
-import numpy as np
-from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from chatterbox_api_core.clip_report import with_advice
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_encoders.headers import promised_s, without_id3
+from chatterbox_api_encoders.listening import listen
+from chatterbox_api_encoders.mixing import REMEDY, Mixer, check_kind, unreadable
 
 __all__ = ["PyavClipReader"]
 
@@ -38,8 +43,6 @@ _DECODERS: Final = (
     "pcm_f64le,pcm_f64be"
 )
 """None for pictures: while it opens a file, FFmpeg decodes the first frame of each track, however large."""
-_MAX_RATE_HZ: Final = 48_000
-_REMEDY: Final = "Send a recording as wav, mp3, flac, ogg, opus, m4a, webm or aiff."
 
 
 class PyavClipReader:
@@ -51,68 +54,113 @@ class PyavClipReader:
                 f"The clip has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed.",
                 code="audio_too_long",
                 field="voice_file",
-                remedy=_REMEDY,
+                remedy=REMEDY,
             )
+        data = without_id3(data)
         deadline = time.monotonic() + limits.deadline_s
+        mixer = Mixer(limits, deadline=deadline)
         try:
             with av.open(
-                BytesIO(data),
+                _UntilDeadline(data, deadline),
                 "r",
                 options={"format_whitelist": _DEMUXERS, "codec_whitelist": _DECODERS},
                 timeout=limits.deadline_s,
                 metadata_errors="ignore",
             ) as container:
-                pcm, report = _decode(container, limits, deadline)
+                stream = _first_readable(container, limits)
+                damaged = _decode(container, stream, mixer)
+                media_type = _MEDIA_TYPES[container.format.name]
+                tracks = len(container.streams.audio)
+                promise_s = promised_s(data, media_type, stream)
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
-            raise _unreadable("it is damaged, or no audio file") from error
-        if pcm.duration_s < limits.min_duration_s:
-            raise InvalidAudio(
-                f"The clip lasts {pcm.duration_s:.2f} s; at least {limits.min_duration_s:g} s are needed.",
-                code="audio_too_short",
-                field="voice_file",
-                remedy="Record 5 to 15 seconds of one person speaking.",
-            )
-        return Clip(pcm, report)
+            mixer.check_time()
+            raise unreadable("it is damaged, or no audio file") from error
+        pcm = _finished(mixer, limits)
+        return Clip(
+            pcm,
+            with_advice(
+                ClipReport(
+                    duration_s=pcm.duration_s,
+                    rate_hz=mixer.rate_hz,
+                    channels=mixer.channels,
+                    media_type=media_type,
+                    peak_dbfs=mixer.meter.peak_dbfs,
+                    clipped=mixer.meter.clipped,
+                    missing_s=round(max(0.0, promise_s - pcm.duration_s), 3),
+                    damaged=damaged,
+                    tracks=tracks,
+                    **asdict(listen(mixer.samples, rate_hz=mixer.kept_hz)),
+                )
+            ),
+        )
 
 
-def _decode(container: InputContainer, limits: ClipLimits, deadline: float) -> tuple[Pcm, ClipReport]:
-    if not container.streams.audio:
-        raise _unreadable("it has no sound in it")
-    stream = container.streams.audio[0]
-    if stream.codec_context is None:
-        raise _unreadable("its encoding is not read here")
-    rate_hz, channels = stream.rate, stream.channels
-    if not limits.min_rate_hz <= rate_hz <= limits.max_rate_hz:
-        raise _unreadable(f"its rate is {rate_hz} Hz")
-    if not 1 <= channels <= limits.max_channels:
-        raise _unreadable(f"it has {channels} channels")
-    kept_hz = min(rate_hz, _MAX_RATE_HZ)
-    to_float = AudioResampler("fltp", rate=kept_hz)
-    parts: list[np.ndarray] = []
-    count = 0
-    for frame in container.decode(stream):
-        for converted in to_float.resample(frame):
-            parts.append(converted.to_ndarray().mean(axis=0))
-            count += converted.samples
-        if count > limits.max_duration_s * kept_hz:
-            raise InvalidAudio(
-                f"The clip is longer than {limits.max_duration_s:g} s.",
-                code="audio_too_long",
-                field="voice_file",
-                remedy="Cut out 5 to 15 seconds of one person speaking.",
-            )
-        if time.monotonic() > deadline:
-            raise _unreadable("it takes too long to decode")
-    parts.extend(converted.to_ndarray().mean(axis=0) for converted in to_float.resample(None))
-    if not count:
-        raise _unreadable("it has no sound in it")
-    samples = np.concatenate(parts).astype(np.float32, copy=False)
-    parts.clear()
-    if not np.isfinite(samples).all():
-        raise _unreadable("it has samples that are not numbers")
-    pcm = Pcm(memoryview(cast("Any", samples)), kept_hz)
-    return pcm, ClipReport(pcm.duration_s, rate_hz, channels, _MEDIA_TYPES[container.format.name])
+class _UntilDeadline(BytesIO):
+    """The bytes; from the deadline on, they have an end, since FFmpeg does not look at the clock in every loop."""
+
+    def __init__(self, data: bytes, deadline: float) -> None:
+        super().__init__(data)
+        self._deadline = deadline
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size) if time.monotonic() < self._deadline else b""
 
 
-def _unreadable(reason: str) -> InvalidAudio:
-    return InvalidAudio(f"The clip cannot be read: {reason}.", field="voice_file", remedy=_REMEDY)
+def _first_readable(container: InputContainer, limits: ClipLimits) -> AudioStream:
+    """The first track of sound that a decoder of the list reads. What it claims is checked before it is decoded."""
+    streams = container.streams.audio
+    if not streams:
+        raise unreadable("it has no sound in it")
+    known = _DECODERS.split(",")
+    for stream in streams:
+        if cast("Any", stream).codec_context is not None and stream.codec_context.name in known:
+            check_kind(stream.rate, stream.channels, limits)
+            return stream
+    raise unreadable("its encoding is not read here")
+
+
+def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int:
+    """Feed the mixer; return how many places could not be decoded. What ends in the midst of a packet just ends."""
+    good = damaged = broken = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except EOFError:
+            break
+        except av.error.FFmpegError:
+            damaged += 1
+            break
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            broken += 1
+            mixer.check_time()
+            continue
+        if frames:
+            good, damaged, broken = good + 1, damaged + broken, 0
+        for frame in frames:
+            mixer.feed(frame)
+    mixer.check_time()
+    mixer.finish()
+    if damaged + broken > good:
+        raise unreadable("it is damaged")
+    return damaged
+
+
+def _finished(mixer: Mixer, limits: ClipLimits) -> Pcm:
+    if not len(mixer.samples):
+        raise unreadable("it has no sound in it")
+    pcm = Pcm(memoryview(cast("Any", mixer.samples)), mixer.kept_hz)
+    if pcm.duration_s < limits.min_duration_s:
+        raise InvalidAudio(
+            f"The clip lasts {pcm.duration_s:.2f} s; at least {limits.min_duration_s:g} s are needed.",
+            code="audio_too_short",
+            field="voice_file",
+            remedy="Record 5 to 15 seconds of one person speaking.",
+        )
+    if not mixer.samples.any():
+        raise unreadable("its channels cancel each other out" if mixer.meter.peak else "it is silent")
+    return pcm

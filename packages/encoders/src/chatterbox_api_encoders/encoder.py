@@ -1,4 +1,4 @@
-"""The Encoder: PyAV, that is FFmpeg's codecs, muxers and filters.
+"""The Encoder on PyAV, that is FFmpeg's codecs, muxers and filters: everything but Vorbis.
 
 A complete body is written to a buffer that can seek, so the muxer goes back and fills in true sizes. A stream
 is written to a sink that cannot, so each muxer leaves the placeholders that its format has for that.
@@ -6,36 +6,78 @@ is written to a sink that cannot, so each muxer leaves the placeholders that its
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Final, cast
 
 import av
-import av.filter
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 
-from chatterbox_api_core.formats import MP3, WAV
+from chatterbox_api_core.formats import AAC, FLAC, M4A, MP3, OPUS, PCM, WAV, WAV_24, WAV_FLOAT, WEBM, rate_for
 from chatterbox_api_core.model import AudioFormat, Effect, Pcm
+from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples, frame_of
+from chatterbox_api_encoders.samples import finite
 
-__all__ = ["PyavEncoder"]
+__all__ = ["BitRates", "PyavEncoder"]
 
-_CODECS: Final = {
-    # name: (muxer, codec, sample format, samples per frame, bit rate)
-    WAV.name: ("wav", "pcm_s16le", "s16", None, None),
-    MP3.name: ("mp3", "libmp3lame", "s16p", 1152, 128_000),
+
+@dataclass(frozen=True, slots=True)
+class BitRates:
+    """Of the lossy formats, in kbit/s, for one channel of speech."""
+
+    mp3: int = 128
+    opus: int = 64
+    aac: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """How FFmpeg makes a format.
+
+    Attributes:
+        lossy: the name in BitRates.
+        streamed: the muxer's options for a body that is sent as it is made.
+        codec_options: the codec's.
+    """
+
+    muxer: str
+    codec: str
+    sample_format: str
+    frame_size: int | None = None
+    lossy: str = ""
+    streamed: Mapping[str, str] = field(default_factory=dict)
+    codec_options: Mapping[str, str] = field(default_factory=dict)
+
+
+# Pages and clusters of a tenth of a second, so that sound leaves soon after it is made.
+_OGG_PAGES: Final = {"page_duration": "100000"}
+_WEBM_CLUSTERS: Final = {"live": "1", "cluster_time_limit": "100"}
+_MP4_FRAGMENTS: Final = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "100000"}
+_ROWS: Final[Mapping[str, _Row]] = {
+    WAV.name: _Row("wav", "pcm_s16le", "s16"),
+    WAV_24.name: _Row("wav", "pcm_s24le", "s32"),
+    WAV_FLOAT.name: _Row("wav", "pcm_f32le", "flt"),
+    MP3.name: _Row("mp3", "libmp3lame", "s16p", 1152, "mp3"),
+    FLAC.name: _Row("flac", "flac", "s16", 4096),
+    OPUS.name: _Row("ogg", "libopus", "flt", 960, "opus", _OGG_PAGES, {"application": "audio"}),
+    AAC.name: _Row("adts", "aac", "fltp", 1024, "aac"),
+    PCM.name: _Row("s16le", "pcm_s16le", "s16"),
+    M4A.name: _Row("ipod", "aac", "fltp", 1024, "aac", _MP4_FRAGMENTS),
+    WEBM.name: _Row("webm", "libopus", "flt", 960, "opus", _WEBM_CLUSTERS, {"application": "audio"}),
 }
-_ATEMPO_RANGE: Final = (0.5, 2.0)
-"""Within it one atempo filter only overlaps and adds; beyond it FFmpeg would skip samples."""
 
 
 class PyavEncoder:
-    """An Encoder of WAV and MP3."""
+    """An Encoder of every format but Ogg Vorbis."""
 
-    formats: tuple[AudioFormat, ...] = (WAV, MP3)
-    effects: frozenset[Effect] = frozenset({"tempo", "out_rate"})
+    formats: tuple[AudioFormat, ...] = (WAV, MP3, FLAC, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
+    effects: frozenset[Effect] = EFFECTS
+
+    def __init__(self, bit_rates: BitRates | None = None) -> None:
+        self._bit_rates = bit_rates or BitRates()
 
     def open(
         self,
@@ -48,59 +90,54 @@ class PyavEncoder:
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> PyavEncoding:
-        if loudness_lufs is not None or trim:
-            raise ValueError(f"this encoder's effects are {', '.join(sorted(self.effects))}")
+        row, out_hz = _ROWS[audio_format.name], out_rate_hz or rate_for(audio_format, rate_hz=rate_hz)
         return PyavEncoding(
-            audio_format, rate_hz=rate_hz, complete=complete, tempo=tempo, out_rate_hz=out_rate_hz or rate_hz
+            row,
+            Effects(rate_hz=rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim),
+            rate_hz=out_hz,
+            bit_rate=1000 * getattr(self._bit_rates, row.lossy) if row.lossy else None,
+            complete=complete,
         )
 
 
 class PyavEncoding:
-    """An Encoding: samples -> tempo -> rate and sample format -> codec -> muxer -> bytes."""
+    """An Encoding: samples -> effects -> sample format -> codec -> muxer -> bytes."""
 
-    def __init__(
-        self, audio_format: AudioFormat, *, rate_hz: int, complete: bool, tempo: float, out_rate_hz: int
-    ) -> None:
-        muxer, codec, sample_format, frame_size, bit_rate = _CODECS[audio_format.name]
+    def __init__(self, row: _Row, effects: Effects, *, rate_hz: int, bit_rate: int | None, complete: bool) -> None:
+        self._effects, self._rate_hz, self._encoded = effects, rate_hz, 0
         self._sink: BytesIO | _Outlet = BytesIO() if complete else _Outlet()
-        self._container = av.open(self._sink, "w", format=muxer)
-        self._stream = cast("AudioStream", self._container.add_stream(codec, rate=out_rate_hz, layout="mono"))
+        options = {"fflags": "bitexact"} | ({} if complete else {"flush_packets": "1", **row.streamed})
+        self._container = av.open(self._sink, "w", format=row.muxer, options=options)
+        stream = self._container.add_stream(row.codec, rate=rate_hz, layout="mono", options=dict(row.codec_options))
+        self._stream = cast("AudioStream", stream)
         if bit_rate is not None:
             self._stream.bit_rate = bit_rate
-        self._resampler = AudioResampler(sample_format, "mono", out_rate_hz, frame_size)
-        self._tempo = None if tempo == 1.0 else _Tempo(tempo, rate_hz)
-        self._rate_hz = rate_hz
-        self._fed = 0
+        frame_size = row.frame_size and row.frame_size * rate_hz // 48_000 if row.codec == "libopus" else row.frame_size
+        self._resampler = AudioResampler(row.sample_format, "mono", rate_hz, frame_size)
 
     def feed(self, pcm: Pcm) -> bytes:
-        if not len(pcm):
-            return b""
-        samples = np.nan_to_num(np.asarray(pcm.samples), nan=0.0, posinf=1.0, neginf=-1.0)
-        frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._fed, Fraction(1, self._rate_hz)
-        self._fed += len(pcm)
-        for stretched in [frame] if self._tempo is None else self._tempo.push(frame):
-            self._encode(stretched)
-        return self._due()
+        if len(pcm):
+            self._encode(self._effects.push(finite(pcm)))
+        return b"" if isinstance(self._sink, BytesIO) else self._sink.take()
 
     def finish(self) -> bytes:
-        if self._tempo is not None and self._fed:
-            for stretched in self._tempo.push(None):
-                self._encode(stretched)
-        if self._fed:
-            self._encode(None)
+        self._encode(self._effects.finish())
+        if self._encoded:
+            for frame in self._resampler.resample(None):
+                self._container.mux(self._stream.encode(frame))
         else:
             self._container.start_encoding()
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._sink.getvalue() if isinstance(self._sink, BytesIO) else self._sink.take()
 
-    def _encode(self, frame: AudioFrame | None) -> None:
+    def _encode(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        frame = frame_of(np.ascontiguousarray(samples), rate_hz=self._rate_hz, at=self._encoded)
+        self._encoded += len(samples)
         for converted in self._resampler.resample(frame):
             self._container.mux(self._stream.encode(converted))
-
-    def _due(self) -> bytes:
-        return b"" if isinstance(self._sink, BytesIO) else self._sink.take()
 
 
 class _Outlet:
@@ -117,32 +154,3 @@ class _Outlet:
         data = bytes(self._held)
         self._held.clear()
         return data
-
-
-class _Tempo:
-    """FFmpeg's atempo, several in a row where one does not reach."""
-
-    def __init__(self, tempo: float, rate_hz: int) -> None:
-        slowest, fastest = _ATEMPO_RANGE
-        factors = []
-        while not slowest <= tempo <= fastest:
-            factors.append(fastest if tempo > fastest else slowest)
-            tempo /= factors[-1]
-        graph = av.filter.Graph()
-        nodes = [graph.add_abuffer(sample_rate=rate_hz, format="flt", layout="mono", time_base=Fraction(1, rate_hz))]
-        nodes += [graph.add("atempo", str(factor)) for factor in (*factors, tempo)]
-        nodes += [graph.add("aformat", "sample_fmts=flt"), graph.add("abuffersink")]
-        graph.link_nodes(*nodes).configure()
-        self._graph = graph
-
-    def push(self, frame: AudioFrame | None) -> list[AudioFrame]:
-        """Feed a frame, or None at the end, and take what comes out."""
-        self._graph.push(frame)
-        out: list[AudioFrame] = []
-        while True:
-            try:
-                pulled = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return out
-            assert isinstance(pulled, AudioFrame)  # noqa: S101 — the graph has no video
-            out.append(pulled)

@@ -8,8 +8,14 @@ from typing import Final
 
 from chatterbox_api_core.plugins import Plugin, Ready
 from chatterbox_api_core.ports import ClipReader, Encoder
+from chatterbox_api_core.settings import Setting, integer, number
 
-__all__ = ["pyav_clip_reader", "pyav_encoder"]
+__all__ = ["pyav_clip_reader", "pyav_encoder", "soundfile_encoder"]
+
+_MP3: Final = Setting("PYAV_MP3_KBPS", "128", "Bit rate of mp3, in kbit/s.", integer(96, 320))
+_OPUS: Final = Setting("PYAV_OPUS_KBPS", "64", "Bit rate of opus and webm, in kbit/s.", integer(24, 256))
+_AAC: Final = Setting("PYAV_AAC_KBPS", "128", "Bit rate of aac and m4a, in kbit/s.", integer(48, 256))
+_VORBIS: Final = Setting("SOUNDFILE_OGG_QUALITY", "5", "Quality of ogg, from 0 to 10.", number(0, 10))
 
 
 def _state(env: Mapping[str, str]) -> Ready:
@@ -18,9 +24,16 @@ def _state(env: Mapping[str, str]) -> Ready:
 
 @asynccontextmanager
 async def _open_encoder(env: Mapping[str, str]) -> AsyncGenerator[Encoder, None]:
-    from chatterbox_api_encoders.encoder import PyavEncoder
+    from chatterbox_api_encoders.encoder import BitRates, PyavEncoder
 
-    yield PyavEncoder()
+    yield PyavEncoder(BitRates(mp3=_MP3.read(env), opus=_OPUS.read(env), aac=_AAC.read(env)))
+
+
+@asynccontextmanager
+async def _open_soundfile(env: Mapping[str, str]) -> AsyncGenerator[Encoder, None]:
+    from chatterbox_api_encoders.vorbis import SoundfileEncoder
+
+    yield SoundfileEncoder(quality=_VORBIS.read(env))
 
 
 @asynccontextmanager
@@ -30,5 +43,6 @@ async def _open_clip_reader(env: Mapping[str, str]) -> AsyncGenerator[ClipReader
     yield PyavClipReader()
 
 
-pyav_encoder: Final = Plugin[Encoder](settings=(), state=_state, open=_open_encoder)
+pyav_encoder: Final = Plugin[Encoder](settings=(_MP3, _OPUS, _AAC), state=_state, open=_open_encoder)
+soundfile_encoder: Final = Plugin[Encoder](settings=(_VORBIS,), state=_state, open=_open_soundfile)
 pyav_clip_reader: Final = Plugin[ClipReader](settings=(), state=_state, open=_open_clip_reader)

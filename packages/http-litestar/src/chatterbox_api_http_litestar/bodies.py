@@ -32,7 +32,10 @@ class VoiceRef(msgspec.Struct):
 
 
 class SpeechBody(msgspec.Struct):
-    """What a speech request says, in OpenAI's terms. null counts as left out; unknown fields are ignored."""
+    """What a speech request says, in OpenAI's terms and, from `language` on, in ours.
+
+    null counts as left out; unknown fields are ignored.
+    """
 
     input: str | None = None
     model: str | None = None
@@ -43,6 +46,11 @@ class SpeechBody(msgspec.Struct):
     stream_format: str | None = None
     language: str | None = None
     seed: int | None = None
+    sample_rate: int | None = None
+    loudness: float | None = None
+    trim: bool | None = None
+    sentence_pause_ms: float | None = None
+    paragraph_pause_ms: float | None = None
 
 
 class VoiceBody(msgspec.Struct):
@@ -68,9 +76,23 @@ _CODE_OF_FIELD: Final = {
     "response_format": "unsupported_format",
     "stream_format": "unsupported_stream_format",
     "seed": "invalid_seed",
+    "sample_rate": "invalid_sample_rate",
+    "loudness": "invalid_loudness",
+    "sentence_pause_ms": "invalid_pause",
+    "paragraph_pause_ms": "invalid_pause",
 }
 _FIELD = re.compile(r" - at `\$\.(\w+)[^`]*`$")
-_EXPECTED: Final = {"speed": "a number", "seed": "a whole number", "stream": "true or false", "aliases": "a list"}
+_EXPECTED: Final = {
+    "speed": "a number",
+    "seed": "a whole number",
+    "stream": "true or false",
+    "aliases": "a list",
+    "sample_rate": "a whole number",
+    "loudness": "a number",
+    "trim": "true or false",
+    "sentence_pause_ms": "a number",
+    "paragraph_pause_ms": "a number",
+}
 
 
 async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any]:

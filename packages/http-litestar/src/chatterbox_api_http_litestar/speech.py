@@ -61,11 +61,20 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
                 speed=1.0 if body.speed is None else body.speed,
                 seed=body.seed,
                 params=_engine_params(values, speech),
+                rate_hz=body.sample_rate,
+                loudness_lufs=body.loudness,
+                trim=bool(body.trim),
+                sentence_pause_s=_seconds(body.sentence_pause_ms),
+                paragraph_pause_s=_seconds(body.paragraph_pause_ms),
             ),
             send_stall_s=limits.send_stall_s,
         )
 
     return [create_speech, create_speech_from_upload]
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _complete(body: SpeechBody) -> bool | None:

@@ -92,7 +92,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
             )
         before = await voices.get(name)
         with errors_about(name="new_name"):
-            after = await voices.update(
+            after, report = await voices.change(
                 before.id,
                 new_name=KEEP if body.new_name is None else body.new_name,
                 language=KEEP if body.language is UNSET else body.language,
@@ -105,6 +105,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
             "old_name": before.name,
             "new_name": after.name,
             "voice": voice_view(after),
+            **({} if report is None else {"report": report}),
         }
 
     @delete("/voices/{name:str}", status_code=200)

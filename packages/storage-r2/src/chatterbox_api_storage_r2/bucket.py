@@ -36,10 +36,15 @@ class Unchanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as it was read."""
+    """An object as it was read.
+
+    Attributes:
+        sha256: of the data, where whoever read it has computed that; else empty.
+    """
 
     data: bytes = field(repr=False)
     etag: str
+    sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Clips:
     def __init__(self, bucket: Bucket, *, wait_s: float) -> None:
         self._bucket, self._wait_s = bucket, wait_s
         self._flights: dict[str, asyncio.Task[Stored | None]] = {}
+        self._unclaimed: dict[asyncio.Task[Stored | None], asyncio.TimerHandle] = {}
 
     async def read(self, key: str, *, sha256: str) -> bytes | None:
         """The clip; None where it is not what was stored, also at a second try, or not there. Unavailable."""
@@ -33,7 +34,7 @@ class Clips:
             stored = await self._fetched(key)
             if stored is None:
                 return None
-            if await asyncio.to_thread(_sha256, stored.data) == sha256:
+            if (stored.sha256 or await asyncio.to_thread(_sha256, stored.data)) == sha256:
                 return stored.data
         return None
 
@@ -54,16 +55,22 @@ class Clips:
         if not flight.done():
             raise Unavailable("The clip is still on its way.", code="storage_slow", retry_after_s=2)
         self._forget(key, flight)
+        if flight.cancelled():
+            raise Unavailable("The store of voices is being closed.", code="storage_closed")
         return flight.result()
 
     def _arrived(self, key: str, flight: asyncio.Task[Stored | None]) -> None:
-        if not flight.cancelled():
-            flight.exception()  # seen, also where nobody waits for it any more
-        asyncio.get_running_loop().call_later(_UNCLAIMED_S, self._forget, key, flight)
+        if flight.cancelled() or flight.exception() is not None:  # seen, also where nobody waits for it any more
+            self._forget(key, flight)
+            return
+        later = asyncio.get_running_loop().call_later(_UNCLAIMED_S, self._forget, key, flight)
+        self._unclaimed[flight] = later
 
     def _forget(self, key: str, flight: asyncio.Task[Stored | None]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+        if (later := self._unclaimed.pop(flight, None)) is not None:
+            later.cancel()  # which lets go of the clip
 
 
 def _sha256(data: bytes) -> str:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
-from chatterbox_api_core.errors import StorageFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, Unavailable
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful, Stored
+from chatterbox_api_storage_r2.failures import damaged_object
 
 __all__ = ["Body", "Document", "Lost", "parsed", "read", "unsure", "write"]
 
@@ -60,14 +61,20 @@ async def write(bucket: Bucket, key: str, body: Body, *, over: Document | None) 
     nonce = secrets.token_hex(8)
     earlier = () if over is None else (over.nonce, *over.earlier)[:_REMEMBERED]
     data = json.dumps({"schema": SCHEMA, "nonce": nonce, "earlier": earlier, **body}, ensure_ascii=False).encode()
+    doubt: Doubtful | None = None  # of any attempt so far: a request may be done long after it was given up
     for attempt in count():
+        pause_s = 0.0
         try:
             etag = await (bucket.create(key, data) if over is None else bucket.swap(key, data, etag=over.etag))
             return Document(body, nonce, earlier, etag)
         except Conflict:
-            doubt = None
+            pass
         except Doubtful as error:
-            doubt = error
+            doubt, pause_s = error, error.retry_after_s
+        except ChatterboxError as error:  # this attempt was refused, which says nothing of those before
+            if doubt is None:
+                raise
+            raise unsure(doubt.reason) from error
         try:
             found = await read(bucket, key)
         except Unavailable as error:
@@ -78,7 +85,7 @@ async def write(bucket: Bucket, key: str, body: Body, *, over: Document | None) 
             return Document(body, nonce, earlier, found.etag if found.nonce == nonce else "")
         if _version(found) != _version(over):
             raise Lost(found)
-        await bucket.pause(attempt, at_least_s=doubt.retry_after_s if doubt else 0.0)
+        await bucket.pause(attempt, at_least_s=pause_s)
     raise AssertionError("unreachable")
 
 
@@ -98,9 +105,7 @@ def parsed(stored: Stored, *, key: str) -> Document:
         body = json.loads(stored.data)
         schema, nonce, earlier = int(body.pop("schema")), str(body.pop("nonce")), tuple(body.pop("earlier"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StorageFailed(
-            f"The object {key} in the bucket is damaged.", code="storage_damaged", remedy="Restore it from a backup."
-        ) from error
+        raise damaged_object(key) from error
     if schema > SCHEMA:
         raise Unavailable(
             f"The object {key} in the bucket was written by a newer version.",

@@ -13,7 +13,17 @@ from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
 
-__all__ = ["Cause", "Signs", "cause", "left_open", "read_only", "signs", "startup_error", "unavailable"]
+__all__ = [
+    "Cause",
+    "Signs",
+    "cause",
+    "damaged_object",
+    "left_open",
+    "read_only",
+    "signs",
+    "startup_error",
+    "unavailable",
+]
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
@@ -59,7 +69,7 @@ class Cause:
     code: str
     message: str
     remedy: str
-    field: str
+    field: str | None
     passing: bool = False
     retry_after_s: float = 0.0
 
@@ -67,7 +77,7 @@ class Cause:
 _UNREACHABLE: Final = Cause(
     "storage_unreachable",
     "The bucket cannot be reached at {host}: {broken}.",
-    "Check the network and the address.",
+    "Check the network, and R2_ACCOUNT_ID or R2_ENDPOINT.",
     "R2_ENDPOINT",
     passing=True,
 )
@@ -76,6 +86,12 @@ _REFUSED: Final = Cause(
     "The server at {host} does not accept the access key or its secret.",
     "Check both, and that they are of this account.",
     "R2_ACCESS_KEY_ID",
+)
+_REGION: Final = Cause(
+    "storage_refused",
+    "The server at {host} wants requests to be signed for another region.",
+    "Use the address that names its region, such as s3.eu-central-1.example.com.",
+    "R2_ENDPOINT",
 )
 _DENIED: Final = Cause(
     "storage_refused",
@@ -87,7 +103,7 @@ _CLOCK: Final = Cause(
     "storage_clock",
     "The server at {host} refuses requests because this machine's clock is wrong.",
     "Set the clock.",
-    "R2_ENDPOINT",
+    None,
 )
 _NO_BUCKET: Final = Cause(
     "storage_no_bucket",
@@ -131,7 +147,7 @@ _BY_CODE: Final = {
     "RequestTimeTooSkewed": _CLOCK,
     "InvalidAccessKeyId": _REFUSED,
     "SignatureDoesNotMatch": _REFUSED,
-    "AuthorizationHeaderMalformed": _REFUSED,
+    "AuthorizationHeaderMalformed": _REGION,
     "InvalidToken": _REFUSED,
     "ExpiredToken": _REFUSED,
     "SlowDown": _BUSY,
@@ -177,11 +193,16 @@ def signs(error: BaseException) -> Signs:
 
 
 def cause(seen: Signs, *, host: str, bucket: str) -> Cause:
-    """The row of the table."""
+    """The row of the table, with the setting that the address comes from."""
     answered = _BY_CODE.get(seen.code) or _BY_STATUS.get(seen.status) or _other(seen.status)
     row = _UNREACHABLE if seen.broken else answered
     status = " ".join(str(part) for part in (seen.status, seen.code) if part)
-    return replace(row, message=row.message.format(host=host, bucket=bucket, broken=seen.broken, status=status))
+    ours = row.field == "R2_ENDPOINT" and host.endswith(".r2.cloudflarestorage.com")
+    return replace(
+        row,
+        message=row.message.format(host=host, bucket=bucket, broken=seen.broken, status=status),
+        field="R2_ACCOUNT_ID" if ours else row.field,
+    )
 
 
 def _other(status: int) -> Cause:
@@ -212,6 +233,15 @@ def read_only(bucket: str) -> StorageFailed:
         code="storage_read_only",
         field="R2_ACCESS_KEY_ID",
         remedy="Give it the right to read and write objects in this bucket.",
+    )
+
+
+def damaged_object(key: str) -> StorageFailed:
+    """A document that is none of ours."""
+    return StorageFailed(
+        f"The object {key} in the bucket is damaged.",
+        code="storage_damaged",
+        remedy="Remove the object, and copy the voice into the library anew.",
     )
 
 

@@ -28,6 +28,6 @@ async def library_in(bucket: Bucket) -> str:
         raise StorageFailed(
             f"The object {LIBRARY} in the bucket is damaged.",
             code="storage_damaged",
-            remedy="Restore it from a backup.",
+            remedy="Remove the object; the library gets a new one at the next start.",
         )
     return str(document.body["library"])

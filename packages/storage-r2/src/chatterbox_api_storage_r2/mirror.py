@@ -76,7 +76,13 @@ _SCHEMA: Final = (
 _KEEP: Final = """INSERT INTO voices (id, version, live, etag, checked_at, body) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, live = excluded.live, etag = excluded.etag,
         checked_at = excluded.checked_at, body = excluded.body
-    WHERE CASE version WHEN 0 THEN excluded.checked_at > checked_at ELSE excluded.version >= version END"""
+    WHERE CASE
+        WHEN version = 0 THEN excluded.checked_at > checked_at
+        WHEN NOT excluded.live THEN live OR excluded.version >= version
+        ELSE live AND excluded.version >= version
+    END"""
+"""The higher version is the later one, and a deleted voice is final, whatever its version: once its document has been
+swept, a fence leaves a tombstone that counts from one again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import hashlib
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -30,7 +31,7 @@ from chatterbox_api_storage_r2.health import Health
 from chatterbox_api_storage_r2.records import LIBRARY
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta, PutMode
+    from obstore import Bytes, GetOptions, ObjectMeta, PutMode
     from obstore.store import S3Credential
 
 __all__ = ["Connection", "ObstoreBucket"]
@@ -59,6 +60,8 @@ class ObstoreBucket:
         prefix = settings.prefix.strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._store = _store(settings)
+        # A limit for each piece that comes would also end a write that takes long to be answered.
+        self._read_store = _store(settings, stalled_s=settings.read_timeout_s)
         self._paces = Paces(settings.write_interval_s)
         self.health = Health(self._probe, limit_s=probe_limit_s, every_s=probe_every_s)
 
@@ -82,11 +85,13 @@ class ObstoreBucket:
 
     async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
         found = await self._read(lambda limit: self._get(key, unless, limit))
-        if isinstance(found, Stored):
-            return found
-        if found.status == 304:
-            raise Unchanged
-        return None
+        if isinstance(found, Signs):
+            if found.status == 304:
+                raise Unchanged
+            return None
+        body, etag = found
+        # Outside of the limits, which are about the bucket, and not about the threads here.
+        return await asyncio.to_thread(_checked, body, etag) if len(body) > _CHUNK else Stored(bytes(body), etag)
 
     async def create(self, key: str, data: bytes) -> str:
         return await self._put(key, data, "create")
@@ -117,23 +122,23 @@ class ObstoreBucket:
     async def pause(self, attempt: int, *, at_least_s: float = 0.0) -> None:
         await asyncio.sleep(_pause_s(attempt, at_least_s=at_least_s))
 
-    async def _get(self, key: str, unless: str | None, limit: asyncio.Timeout) -> Stored | Signs:
-        result = await self._store.get_async(self._prefix + key, options={"if_none_match": unless} if unless else {})
+    async def _get(self, key: str, unless: str | None, limit: asyncio.Timeout) -> tuple[Bytes, str] | Signs:
+        options: GetOptions = {"if_none_match": unless} if unless else {}
+        result = await self._read_store.get_async(self._prefix + key, options=options)
         size, etag = result.meta["size"], result.meta["e_tag"]
-        chunks = []
-        async for chunk in result.stream(min_chunk_size=_CHUNK):
-            limit.reschedule(asyncio.get_running_loop().time() + self._settings.read_timeout_s)
-            chunks.append(bytes(chunk))
-        data = b"".join(chunks)
-        if len(data) != size:
+        # For all of it, as it costs too much to take it in pieces; one that stalls ends sooner, by the client's limit.
+        longest_s = (1 + size // _CHUNK) * self._settings.read_timeout_s
+        limit.reschedule(asyncio.get_running_loop().time() + longest_s)
+        body = await result.bytes_async()
+        if len(body) != size:
             return Signs(broken="the connection broke")
-        return Stored(data, etag) if etag else Signs(200, "NoETag")
+        return (body, etag) if etag else Signs(200, "NoETag")
 
     async def _list(self, prefix: str, after: str, limit: asyncio.Timeout) -> tuple[Listed, ...]:
         """One page. A new listing for each, so that it can be tried again."""
         folder = self._prefix + prefix[: prefix.rfind("/") + 1]
         offset = self._prefix + after if after else None
-        async for page in self._store.list(folder or None, offset=offset, chunk_size=self._page):
+        async for page in self._read_store.list(folder or None, offset=offset, chunk_size=self._page):
             return tuple(self._listed(each) for each in page)
         return ()
 
@@ -215,12 +220,22 @@ async def _attempt(work: Callable[[asyncio.Timeout], Awaitable[_T]], *, limit_s:
         return signs(error)
 
 
+def _checked(body: Bytes, etag: str) -> Stored:
+    """All that is slow about a large body, in one go: what lies about in between costs more than the copy."""
+    data = bytes(body)
+    return Stored(data, etag, sha256=hashlib.sha256(data).hexdigest())
+
+
 def _pause_s(attempt: int, *, at_least_s: float = 0.0) -> float:
     return at_least_s + random.uniform(0.0, min(_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S))  # noqa: S311
 
 
-def _store(settings: Connection) -> S3Store:
-    """obstore's client. It reads the environment for what is not given, so all is given that could lead it astray."""
+def _store(settings: Connection, *, stalled_s: float | None = None) -> S3Store:
+    """obstore's client. It reads the environment for what is not given, so all is given that could lead it astray.
+
+    Args:
+        stalled_s: how long an answer may bring nothing; None for as long as its caller waits.
+    """
 
     def credential() -> S3Credential:
         return {
@@ -232,6 +247,7 @@ def _store(settings: Connection) -> S3Store:
 
     # Each call has a limit of its own, always a shorter one; this one is for a request that has lost its caller.
     longest = timedelta(minutes=5)
+    stalled = longest if stalled_s is None else timedelta(seconds=stalled_s)
     return S3Store(
         settings.bucket,
         endpoint=settings.endpoint,
@@ -247,6 +263,7 @@ def _store(settings: Connection) -> S3Store:
         client_options={
             "allow_http": settings.endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=settings.connect_timeout_s),
+            "read_timeout": stalled,
             "timeout": longest,
         },
         retry_config={"max_retries": 0, "retry_timeout": longest},

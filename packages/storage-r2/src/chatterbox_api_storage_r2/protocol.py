@@ -41,12 +41,13 @@ for set_default, and for a read, the read of the document.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from itertools import count
 from typing import Final
 
-from chatterbox_api_core.errors import NameTaken, NotFound, Unavailable
+from chatterbox_api_core.errors import NameTaken, NotFound, StorageFailed, Unavailable
 from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.names import canonical_name
 from chatterbox_api_core.revisions import amended, canonical_names, created, replaced
@@ -66,6 +67,8 @@ from chatterbox_api_storage_r2.records import (
 )
 
 __all__ = ["BucketLibrary", "gone"]
+
+_log = logging.getLogger(__name__)
 
 _TOMBSTONE: Final = Record(1, None)
 """Of a voice that never lived. It is never swept, so nothing can begin in its place."""
@@ -95,8 +98,8 @@ class BucketLibrary:
             except NameTaken:
                 await self.discard(clip)
                 raise
-            except Lost:  # fenced by one who was faster, and whose voice may or may not come to be
-                await self.discard(clip)
+            except Lost as lost:  # fenced by one who was faster, and whose voice may or may not come to be
+                await self._discard_unnamed(clip, lost.found)
             await self._bucket.pause(attempt)
         raise AssertionError("unreachable")
 
@@ -120,8 +123,8 @@ class BucketLibrary:
             try:
                 changed = record.next(replaced(voice, audio), clip=clip)
                 return await self._write(voice_id, changed, over=document), record.clip
-            except Lost:
-                await self.discard(clip)
+            except Lost as lost:
+                await self._discard_unnamed(clip, lost.found)
             await self._bucket.pause(attempt)
         raise AssertionError("unreachable")
 
@@ -147,11 +150,6 @@ class BucketLibrary:
                 return
             await self._bucket.pause(attempt)
 
-    async def default_id(self) -> str | None:
-        """The id of the default voice, which may be gone by now."""
-        document = await read(self._bucket, DEFAULT)
-        return None if document is None else document.body.get("voice")
-
     async def claimant(self, canonical: str) -> str | None:
         """The id of the voice that has claimed a name; whether it counts, its document says."""
         document = await read(self._bucket, claim_key(canonical))
@@ -174,18 +172,18 @@ class BucketLibrary:
                 voice_id = voice_id_of(listed.key)
                 if voice_id is None or listed.modified_at >= before or await clip_of(voice_id) == listed.key:
                     continue
-                if await self._fence_clip(voice_id, listed.key):
-                    await self._bucket.delete(listed.key)
-                    removed += 1
+                with _damage_logged():
+                    if await self._fence_clip(voice_id, listed.key):
+                        await self._bucket.delete(listed.key)
+                        removed += 1
         async for page in self._bucket.list(VOICES):
             for listed in page:
                 voice_id = voice_id_of(listed.key)
                 if voice_id is None or listed.modified_at >= before or await clip_of(voice_id):
                     continue
-                document = await read(self._bucket, listed.key)
-                if document is not None:
-                    record = parsed_record(document.body, key=listed.key)
-                    if record.voice is None and record.version > _TOMBSTONE.version:
+                with _damage_logged():
+                    _, record = await self._read(voice_id)
+                    if record is not None and record.voice is None and record.version > _TOMBSTONE.version:
                         await self._bucket.delete(listed.key)
                         removed += 1
         return removed
@@ -207,8 +205,9 @@ class BucketLibrary:
                 return
             except Lost as lost:
                 over = lost.found
-            if over is not None and over.body["voice"] != voice.id:
-                await self._fence_claimant(over.body["voice"], name, voice)
+            claimant = None if over is None else over.body.get("voice")
+            if isinstance(claimant, str) and claimant != voice.id:
+                await self._fence_claimant(claimant, name, voice)
             if attempt:
                 await self._bucket.pause(attempt)
 
@@ -240,6 +239,11 @@ class BucketLibrary:
             return False
         return True
 
+    async def _discard_unnamed(self, clip: str, found: Document | None) -> None:
+        """Discard a clip whose document was not written; certainly not, since what is there names another."""
+        if found is None or found.body.get("clip") != clip:
+            await self.discard(clip)
+
     async def _put_clip(self, voice_id: str, data: bytes) -> str:
         """Write a clip under a new key, which is nobody else's: so there is no conflict but with oneself."""
         clip = new_clip_key(voice_id)
@@ -267,6 +271,15 @@ class BucketLibrary:
     async def _write(self, voice_id: str, record: Record, *, over: Document | None) -> Versioned:
         document = await write(self._bucket, voice_key(voice_id), record.body, over=over)
         return Versioned(record, document.etag)
+
+
+@contextlib.contextmanager
+def _damage_logged() -> Iterator[None]:
+    """One document that cannot be read must not keep the rest from being swept."""
+    try:
+        yield
+    except StorageFailed as error:
+        _log.warning("nothing of this voice was swept: %s", error)
 
 
 def gone(voice_id: str) -> NotFound:

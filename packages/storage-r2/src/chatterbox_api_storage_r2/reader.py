@@ -71,6 +71,7 @@ class Reader:
         confirmed_s: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.library_id = library_id
         self._bucket, self._library, self._mirror, self._clock = bucket, library, mirror, clock
         self._fresh_s, self._stale_max_s = fresh_s, stale_max_s
         self._revalidate_s, self._page_wait_s = revalidate_s, page_wait_s
@@ -127,10 +128,15 @@ class Reader:
         """Bring the whole mirror up to date, which prefetches every voice's document. Unavailable."""
         await _answer(self._listings.join(_ALL, self._listing.run, since=ticket(), young_s=self._fresh_s))
 
-    async def wrote(self, voice_id: str, versioned: Versioned) -> None:
-        """Take in a voice that has just been written, or deleted. It is not asked for again while it is fresh."""
-        # Without an ETag another writer was there since, so this is the last known state, but not the present one.
-        checked_at = self._clock() if versioned.etag else self._clock() - self._fresh_s
+    async def wrote(self, voice_id: str, versioned: Versioned, *, begun_at: float | None = None) -> None:
+        """Take in a voice that has just been written, or deleted. It is not asked for again while it is fresh.
+
+        Args:
+            begun_at: when the write was begun; now when None.
+        """
+        checked_at = self._clock() if begun_at is None else begun_at
+        if not versioned.etag:  # another writer was there since, so this was the state, and is not any more
+            checked_at -= self._fresh_s
         await self._mirror.keep(voice_id, versioned, checked_at=checked_at)
 
     async def wrote_default(self, voice_id: str | None) -> None:
@@ -255,7 +261,7 @@ class Reader:
         return checked_at is not None and 0 <= self._clock() - checked_at < self._fresh_s
 
     def _may_speak(self, checked_at: float | None) -> bool:
-        return checked_at is not None and self._clock() - checked_at <= self._stale_max_s
+        return checked_at is not None and abs(self._clock() - checked_at) <= self._stale_max_s
 
 
 def _live(record: Record | None) -> Record | None:
@@ -263,13 +269,15 @@ def _live(record: Record | None) -> Record | None:
 
 
 def _later(record: Record, seen: Seen | None) -> Record:
-    """A record that was read, or the one in the mirror if that is newer."""
-    return seen.record if seen is not None and seen.record.version > record.version else record
+    """A record that was read, or the one in the mirror if that is newer. Nothing is newer than a deleted one."""
+    if seen is None or record.voice is None or (seen.record.voice and seen.record.version <= record.version):
+        return record
+    return seen.record
 
 
 async def _answer(flight: asyncio.Task[_T]) -> _T:
     """Wait for a request that is others' too."""
     await asyncio.wait([flight])
     if flight.cancelled():
-        raise Unavailable("The store of voices is being closed.", code="storage_closed")
+        raise Unavailable("The store of voices is being closed, or opened anew.", code="storage_closed")
     return flight.result()

@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from chatterbox_api_core.errors import StorageFailed
 from chatterbox_api_core.model import Voice
 from chatterbox_api_core.revisions import canonical_names
+from chatterbox_api_storage_r2.failures import damaged_object
 
 __all__ = [
     "CLIPS",
@@ -95,9 +95,7 @@ def parsed_record(body: Mapping[str, Any], *, key: str) -> Record:
             fields[name] = datetime.fromisoformat(fields[name])
         return Record(version, Voice(**fields), str(body["clip"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise StorageFailed(
-            f"The object {key} in the bucket is damaged.", code="storage_damaged", remedy="Restore it from a backup."
-        ) from error
+        raise damaged_object(key) from error
 
 
 def voice_key(voice_id: str) -> str:

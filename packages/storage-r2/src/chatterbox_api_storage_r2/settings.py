@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL", "STALE_MAX_S", "connection", "mirror_path", "state"]
 
-_PLACEHOLDER = re.compile(r"(your|my|the)[-_ ].*|<.*>|\{.*\}|x{3,}|\.{3}|change[-_ ]?me|example|placeholder|todo", re.I)
+_PLACEHOLDER = re.compile(r"your[-_ ].*|<.*>|\{.*\}|x{3,}|\.{3}|change[-_ ]?me", re.I)
 
 
 def _own(expected: str, pattern: str) -> Callable[[str], str]:
@@ -38,6 +38,7 @@ ACCOUNT_ID: Final = Setting(
     "",
     "The account whose R2 keeps the voices: 32 letters and digits, shown on the overview of R2.",
     _own("the 32 letters and digits that the overview of R2 shows", r"[0-9a-f]{32}"),
+    secret=True,  # where a person may paste the wrong thing
 )
 ACCESS_KEY_ID: Final = Setting(
     "R2_ACCESS_KEY_ID",
@@ -62,8 +63,8 @@ BUCKET_NAME: Final = Setting(
 REGION: Final = Setting(
     "R2_REGION",
     "auto",
-    "auto, or where the bucket was asked to be when it was made: wnam, enam, weur, eeur, apac. R2 finds it either way.",
-    one_of("auto", "wnam", "enam", "weur", "eeur", "apac"),
+    "auto, or where the bucket was asked to be when it was made: wnam, enam, weur, eeur, apac, oc. R2 finds it anyway.",
+    one_of("auto", "wnam", "enam", "weur", "eeur", "apac", "oc"),
 )
 JURISDICTION: Final = Setting(
     "R2_JURISDICTION",
@@ -76,6 +77,7 @@ ENDPOINT: Final = Setting(
     "",
     "The address of another S3 server, in the place of R2_ACCOUNT_ID and R2_JURISDICTION.",
     _own("an address such as https://s3.example.com", r"https?://[^\s/@?#]+(/[\w./-]*)?"),
+    secret=True,  # some people put credentials into addresses
 )
 PREFIX: Final = Setting(
     "R2_PREFIX", "", "What all keys begin with, in a bucket that is shared with other things: voices/home.", str
@@ -88,7 +90,10 @@ STALE_MAX_S: Final = Setting(
 )
 CONNECT_TIMEOUT_S: Final = Setting("R2_CONNECT_TIMEOUT_S", "2", "For making a connection, in seconds.", number(0.1, 60))
 READ_TIMEOUT_S: Final = Setting(
-    "R2_READ_TIMEOUT_S", "3", "For each attempt to read, in seconds; all of them have 8.", number(0.1, 60)
+    "R2_READ_TIMEOUT_S",
+    "3",
+    "For each attempt to read, in seconds; all of them have twice that, at least 8.",
+    number(0.1, 60),
 )
 WRITE_TIMEOUT_S: Final = Setting(
     "R2_WRITE_TIMEOUT_S", "10", "For a write, in seconds; a second more for each 256 KiB.", number(0.1, 300)
@@ -139,6 +144,7 @@ def connection(env: Mapping[str, str]) -> Connection:
         region=_signing_region(endpoint),
         connect_timeout_s=CONNECT_TIMEOUT_S.read(env),
         read_timeout_s=READ_TIMEOUT_S.read(env),
+        read_deadline_s=max(8.0, 2 * READ_TIMEOUT_S.read(env)),
         write_timeout_s=WRITE_TIMEOUT_S.read(env),
         attempts=RETRIES.read(env) + 1,
     )
@@ -160,10 +166,12 @@ def _endpoint(account_id: str, jurisdiction: str) -> str:
 
 
 def _signing_region(endpoint: str) -> str:
-    """R2 signs for `auto`, whatever hint its bucket was made with; Amazon's address names its region.
+    """R2 signs for `auto`, whatever hint its bucket was made with; others name their region in the address.
 
     https://developers.cloudflare.com/r2/api/s3/api/#bucket-region
     """
     host = urlsplit(endpoint).hostname or ""
-    amazon = re.fullmatch(r"s3[.-]([a-z0-9-]+)\.amazonaws\.com", host)
-    return amazon[1] if amazon else "auto" if host.endswith(".r2.cloudflarestorage.com") else "us-east-1"
+    if host.endswith(".r2.cloudflarestorage.com"):
+        return "auto"
+    named = re.match(r"s3[.-](?:dualstack\.)?([a-z]+(?:-[a-z0-9]+)+)\.", host)
+    return named[1] if named else "us-east-1"

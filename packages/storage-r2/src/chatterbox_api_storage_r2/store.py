@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -58,6 +59,8 @@ class R2Store:
         self._library = BucketLibrary(bucket)
         self._upkeep = Upkeep()
         self._reader: Reader | None = None
+        self._library_id: str | None = None
+        """Of the reader, once the bucket has confirmed it."""
         self._cause: ChatterboxError = Unavailable("The bucket has not been read yet.", code="storage_loading")
 
     @classmethod
@@ -89,7 +92,8 @@ class R2Store:
             ConfigurationError: the server refuses the key, there is no such bucket, or the clock is wrong.
         """
         async with AsyncExitStack() as stack:
-            bucket = await stack.enter_async_context(ObstoreBucket.open(connection))
+            probe_limit_s = max(3.0, connection.read_timeout_s)
+            bucket = await stack.enter_async_context(ObstoreBucket.open(connection, probe_limit_s=probe_limit_s))
             mirror = await stack.enter_async_context(Mirror.open(mirror_path))
             store = cls(
                 bucket,
@@ -109,7 +113,8 @@ class R2Store:
 
     async def ready(self) -> None:
         self._bucket.health.check()
-        self._read()
+        if self._library_id is None:
+            raise self._away()
 
     async def get(self, voice_id: str) -> Voice | None:
         return _voice(await self._read().get(voice_id)) if is_voice_id(voice_id) else None
@@ -160,7 +165,8 @@ class R2Store:
 
     async def remove(self, voice_id: str) -> None:
         async def work() -> None:
-            await self._read().wrote(voice_id, await self._library.remove(voice_id))
+            begun_at = time.time()
+            await self._read().wrote(voice_id, await self._library.remove(voice_id), begun_at=begun_at)
 
         _known_shape(voice_id)
         self._read()
@@ -190,9 +196,10 @@ class R2Store:
         """Write a voice, alone in this process with it and with the names it takes."""
 
         async def written() -> Voice:
+            begun_at = time.time()
             versioned = await work()
             assert versioned.record.voice is not None  # noqa: S101
-            await self._read().wrote(versioned.record.voice.id, versioned)
+            await self._read().wrote(versioned.record.voice.id, versioned, begun_at=begun_at)
             return versioned.record.voice
 
         if voice_id is not None:
@@ -219,10 +226,11 @@ class R2Store:
 
     async def _joined(self) -> None:
         library_id = await library_in(self._bucket)
-        if self._reader is None or await self._mirror.library_id() != library_id:
-            await self._mirror.begin(library_id)
+        await self._mirror.begin(library_id)
+        if self._reader is None or self._reader.library_id != library_id:
             self._begin_reading(library_id)
         assert self._reader is not None  # noqa: S101
+        self._library_id = library_id
         self._upkeep.begin(self._reader.refresh(), what="the voices were not read in advance")
 
     def _begin_reading(self, library_id: str) -> None:
@@ -235,8 +243,10 @@ class R2Store:
             await asyncio.sleep(every_s)
             try:
                 await self._joined()
-            except (ChatterboxError, Doubtful) as error:
-                self._cause = error if isinstance(error, ChatterboxError) else self._cause
+            except ChatterboxError as error:
+                if error.code != self._cause.code:
+                    _log.warning("voices cannot be read from the bucket yet: %s", error)
+                self._cause = error
             else:
                 _log.warning("the voices are read from the bucket now")
                 return
@@ -257,6 +267,7 @@ class R2Store:
         await self._library.discard(clip)
 
     async def _close(self) -> None:
+        await self._writes.close()
         await self._clips.close()
         await self._upkeep.close()
         if self._reader is not None:
@@ -264,8 +275,12 @@ class R2Store:
 
     def _read(self) -> Reader:
         if self._reader is None:
-            raise Unavailable(self._cause.message, code=self._cause.code, field=self._cause.field, retry_after_s=5)
+            raise self._away()
         return self._reader
+
+    def _away(self) -> Unavailable:
+        cause = self._cause
+        return Unavailable(cause.message, code=cause.code, field=cause.field, remedy=cause.remedy, retry_after_s=5)
 
 
 def _voice(record: Record | None) -> Voice | None:

@@ -61,6 +61,7 @@ class Upkeep:
         task = asyncio.create_task(self._do(work, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # a task that is cancelled at once has not begun it
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -1,4 +1,7 @@
-"""The contract of ClipReader, in WAV, which every reader reads."""
+"""The contract of ClipReader, in WAV, which every reader reads.
+
+Of the report it asks for what the library needs; what more a reader measures must be right.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,41 @@ class ClipReaderContract(Contract):
         clip = self.reader.read(wav(sine(440, 1.5)), limits=LIMITS)
         assert clip.pcm.samples.readonly
 
+    def test_what_the_report_says_is_right(self) -> None:
+        """A reader may leave every measure out, and must not make one up."""
+        tone = sine(440, 2.0, amplitude=0.5)
+        report = self.reader.read(wav(tone), limits=LIMITS).report
+        assert report.media_type == "audio/wav"
+        for value, expected in ((report.level_dbfs, -9.03), (report.noise_dbfs, -9.03), (report.peak_dbfs, -6.02)):
+            assert value is None or value == pytest.approx(expected, abs=0.3)
+        assert report.clipped in (None, 0)
+        assert report.speech_share is None or 0 <= report.speech_share <= 1
+        assert report.bandwidth_hz is None or 440 <= report.bandwidth_hz <= tone.rate_hz // 2
+        assert (report.missing_s, report.damaged, report.tracks) == (0, 0, 1)
+        assert all(line.strip() for line in report.advice)
+
+    def test_clipping_is_counted_by_places(self) -> None:
+        tone = sine(100, 2.0)
+        values = list(tone.samples)
+        for begin, length in ((1000, 2), (5000, 3), (9000, 40), (20_000, 1), (30_000, 500)):
+            values[begin : begin + length] = [1.0] * length
+        report = self.reader.read(wav(Pcm.from_floats(values, rate_hz=tone.rate_hz)), limits=LIMITS).report
+        assert report.clipped in (None, 3)
+        assert report.peak_dbfs is None or report.peak_dbfs == pytest.approx(0, abs=0.01)
+
+    def test_a_file_that_ends_early_is_read_as_far_as_it_goes(self) -> None:
+        data = wav(sine(440, 4.0))
+        report = self.reader.read(data[: len(data) // 2], limits=LIMITS).report
+        assert report.duration_s == pytest.approx(2.0, abs=0.01)
+        assert report.missing_s in (0.0, pytest.approx(2.0, abs=0.01))
+
+    def test_silence_is_refused(self) -> None:
+        self.refuses(wav(Pcm.silence(2.0, rate_hz=16_000)), "invalid_audio")
+
+    def test_the_faintest_sound_is_no_silence(self) -> None:
+        clip = self.reader.read(wav(sine(440, 2.0, amplitude=2 / 32768)), limits=LIMITS)
+        assert max(clip.pcm.samples) > 0
+
     def test_too_short(self) -> None:
         self.refuses(wav(sine(440, 0.9)), "audio_too_short")
 
@@ -47,8 +85,9 @@ class ClipReaderContract(Contract):
         self.refuses(wav(Pcm.silence(31.0, rate_hz=8_000)), "audio_too_long")
 
     def test_too_large(self) -> None:
-        with pytest.raises(InvalidAudio):
+        with pytest.raises(InvalidAudio) as caught:
             self.reader.read(wav(sine(440, 2.0)), limits=ClipLimits(max_bytes=1000))
+        assert caught.value.code == "audio_too_long"
 
     @pytest.mark.parametrize(
         "data",

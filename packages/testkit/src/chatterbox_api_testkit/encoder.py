@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatterbox_api_core.model import AudioFormat, Clip, ClipLimits, Pcm
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.formats import rate_for
+from chatterbox_api_core.model import AudioFormat, Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_core.ports import ClipReader, Encoder
 from chatterbox_api_core.reference import WavReader
 from chatterbox_api_testkit.contract import Contract
-from chatterbox_api_testkit.sounds import frequency_hz, level, middle, sine
+from chatterbox_api_testkit.sounds import frequency_hz, level, middle, noise, sine
 
 __all__ = ["EncoderContract"]
 
 RATE_HZ = 24_000
-LOSSLESS = frozenset({"wav", "flac", "pcm"})
+LOSSLESS = frozenset({"wav", "wav-24", "wav-float", "flac", "pcm"})
+OPUS = frozenset({"opus", "webm"})
+"""Always decoded at 48 kHz, whatever went in."""
 SLACK_S = 0.12
 """What a lossy codec may add at the ends of a stream: its delay and its last frame."""
 
@@ -41,24 +47,25 @@ class EncoderContract(Contract):
     def test_what_goes_in_comes_out(self, complete: bool) -> None:
         tone = sine(440, 2.0)
         for offered in self.encoder.formats:
-            clip = self.read(self.encode(offered, [tone], complete=complete))
-            assert clip.report.rate_hz == RATE_HZ, offered.name
+            clip = self.read(offered, self.encode(offered, [tone], complete=complete))
+            assert clip.report.rate_hz == (48_000 if offered.name in OPUS else RATE_HZ), offered.name
             assert clip.report.channels == 1, offered.name
-            self.check_length(offered, clip.pcm, len(tone), complete=complete)
+            self.check_length(offered, clip.pcm, tone.duration_s)
             assert frequency_hz(middle(clip.pcm)) == pytest.approx(440, rel=0.005), offered.name
             assert level(middle(clip.pcm).samples) == pytest.approx(level(tone.samples), rel=0.1), offered.name
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
-    @given(cuts=st.lists(st.integers(1, 30_000), max_size=12))
-    def test_chunking_does_not_matter(self, cuts: list[int]) -> None:
-        tone = sine(300, 1.2)
+    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @given(samples=st.integers(1, 30_000), cuts=st.lists(st.integers(1, 30_000), max_size=12))
+    def test_neither_length_nor_chunking_matters(self, samples: int, cuts: list[int]) -> None:
+        tone = Pcm(sine(300, 1.3).samples[20 : 20 + samples], RATE_HZ)
         places = sorted({min(cut, len(tone)) for cut in cuts} | {0, len(tone)})
         chunks = [Pcm(tone.samples[a:b], RATE_HZ) for a, b in pairwise(places)]
         for offered in self.encoder.formats:
             for complete in (True, False):
-                whole = self.read(self.encode(offered, [tone], complete=complete)).pcm
-                parts = self.read(self.encode(offered, chunks, complete=complete)).pcm
+                whole = self.read(offered, self.encode(offered, [tone], complete=complete)).pcm
+                parts = self.read(offered, self.encode(offered, chunks, complete=complete)).pcm
                 assert list(parts.samples) == pytest.approx(list(whole.samples), abs=1e-4), offered.name
+                self.check_length(offered, whole, tone.duration_s)
 
     def test_a_complete_body_comes_at_the_end(self) -> None:
         for offered in self.encoder.formats:
@@ -67,10 +74,10 @@ class EncoderContract(Contract):
             assert encoding.finish(), offered.name
 
     def test_a_stream_leaves_with_its_sound(self) -> None:
-        """After one second of sound at least half of its bytes are out; what is fed later changes none of them."""
+        """After three seconds more than half of the bytes are out: no page or cluster holds back more."""
         for offered in self.encoder.formats:
             encoding = self.encoder.open(offered, rate_hz=RATE_HZ, complete=False)
-            early = b"".join(encoding.feed(sine(440, 0.1)) for _ in range(10))
+            early = b"".join(encoding.feed(noise(0.1, seed=i)) for i in range(30))
             rest = encoding.finish()
             assert len(early) > len(rest), offered.name
 
@@ -78,7 +85,8 @@ class EncoderContract(Contract):
         """Nothing fed and nothing in what is fed are the same; where the format has a header, it is there."""
         for offered in self.encoder.formats:
             nothing = self.encode(offered, [], complete=complete)
-            assert self.encode(offered, [Pcm.silence(0.0, rate_hz=RATE_HZ)], complete=complete) == nothing
+            empty = self.encode(offered, [Pcm.silence(0.0, rate_hz=RATE_HZ)], complete=complete)
+            assert len(empty) == len(nothing), f"{offered.name}: Ogg has a number of its own in each stream"
             if offered.name == "wav":
                 assert nothing.startswith(b"RIFF")
 
@@ -86,8 +94,8 @@ class EncoderContract(Contract):
     def test_no_sample_is_too_strange(self, value: float, complete: bool) -> None:
         strange = Pcm.from_floats([value] * RATE_HZ, rate_hz=RATE_HZ)
         for offered in self.encoder.formats:
-            clip = self.read(self.encode(offered, [strange, sine(440, 0.5)], complete=complete))
-            assert max(abs(sample) for sample in clip.pcm.samples) <= 1.3, offered.name
+            clip = self.read(offered, self.encode(offered, [strange, sine(440, 0.5)], complete=complete))
+            assert max(abs(sample) for sample in clip.pcm.samples) <= 2.0, f"{offered.name} swings, and stays in bounds"
 
     def test_tempo_keeps_the_pitch(self, complete: bool) -> None:
         if "tempo" not in self.encoder.effects:
@@ -96,7 +104,7 @@ class EncoderContract(Contract):
         for offered in self.encoder.formats:
             for tempo in (0.25, 0.5, 0.8, 1.5, 2.0, 3.0, 4.0):
                 data = self.encode(offered, [tone], complete=complete, tempo=tempo)
-                pcm = self.read(data).pcm
+                pcm = self.read(offered, data).pcm
                 assert pcm.duration_s == pytest.approx(4.0 / tempo, abs=SLACK_S + 0.05), (offered.name, tempo)
                 assert frequency_hz(middle(pcm)) == pytest.approx(440, rel=0.02), (offered.name, tempo)
 
@@ -106,34 +114,74 @@ class EncoderContract(Contract):
         for offered in self.encoder.formats:
             for out_rate_hz in (16_000, 48_000):
                 encoding = self.encoder.open(offered, rate_hz=RATE_HZ, complete=complete, out_rate_hz=out_rate_hz)
-                clip = self.read(encoding.feed(sine(440, 2.0)) + encoding.finish())
-                assert clip.report.rate_hz == out_rate_hz, offered.name
+                data = encoding.feed(sine(440, 2.0)) + encoding.finish()
+                clip = self.read(offered, data, rate_hz=out_rate_hz)
+                assert clip.report.rate_hz == (48_000 if offered.name in OPUS else out_rate_hz), offered.name
+                assert clip.pcm.duration_s == pytest.approx(2.0, abs=SLACK_S), offered.name
                 assert frequency_hz(middle(clip.pcm)) == pytest.approx(440, rel=0.005), offered.name
+
+    def test_a_rate_that_the_format_lacks_becomes_the_next(self, complete: bool) -> None:
+        for offered in self.encoder.formats:
+            encoding = self.encoder.open(offered, rate_hz=22_050, complete=complete)
+            data = encoding.feed(sine(440, 2.0, rate_hz=22_050)) + encoding.finish()
+            rate_hz = rate_for(offered, rate_hz=22_050)
+            clip = self.read(offered, data, rate_hz=rate_hz)
+            assert clip.report.rate_hz == (48_000 if offered.name in OPUS else rate_hz), offered.name
+            assert frequency_hz(middle(clip.pcm)) == pytest.approx(440, rel=0.005), offered.name
+
+    def test_trim_cuts_the_ends_and_keeps_the_middle(self, complete: bool) -> None:
+        if "trim" not in self.encoder.effects:
+            pytest.skip("declares no trim")
+        gap = Pcm.silence(0.7, rate_hz=RATE_HZ)
+        for offered in self.encoder.formats:
+            for sound in ([gap, sine(440, 1.0), gap, sine(440, 1.0), gap], [sine(440, 2.7)]):
+                pcm = self.read(offered, self.encode(offered, sound, complete=complete, trim=True)).pcm
+                assert pcm.duration_s == pytest.approx(2.75, abs=SLACK_S), offered.name
+            nothing = self.encode(offered, [gap], complete=complete, trim=True)
+            assert len(nothing) == len(self.encode(offered, [], complete=complete)), offered.name
+
+    @pytest.mark.parametrize("loudness_lufs", [-30.0, -16.0])
+    def test_loudness_is_what_was_asked_for(self, loudness_lufs: float, complete: bool) -> None:
+        """A tone of 1 kHz measures in LUFS what its level is in dB. No format is different: it comes before them."""
+        if "loudness" not in self.encoder.effects:
+            pytest.skip("declares no loudness")
+        for offered in self.encoder.formats[:2]:
+            for amplitude in (0.02, 0.5):
+                tone = sine(1000, 6.0, amplitude=amplitude)
+                data = self.encode(offered, [tone], complete=complete, loudness_lufs=loudness_lufs)
+                pcm = self.read(offered, data).pcm
+                assert pcm.duration_s == pytest.approx(6.0, abs=SLACK_S), offered.name
+                found = 20 * math.log10(level(middle(pcm).samples))
+                assert found == pytest.approx(loudness_lufs, abs=1.5), (offered.name, amplitude)
 
     def test_streams_do_not_mix(self) -> None:
         """Many at once, in threads, each its own."""
 
         def run(hz: int) -> float:
-            data = self.encode(self.encoder.formats[0], [sine(hz, 0.2)] * 8, complete=False)
-            return frequency_hz(middle(self.read(data).pcm))
+            offered = self.encoder.formats[hz // 50 % len(self.encoder.formats)]
+            data = self.encode(offered, [sine(hz, 0.2)] * 8, complete=False)
+            return frequency_hz(middle(self.read(offered, data).pcm))
 
         with ThreadPoolExecutor(8) as pool:
             for hz, found in zip(range(200, 1000, 50), pool.map(run, range(200, 1000, 50)), strict=True):
                 assert found == pytest.approx(hz, rel=0.1)
 
-    def encode(self, offered: AudioFormat, chunks: list[Pcm], *, complete: bool, tempo: float | None = None) -> bytes:
-        encoding = (
-            self.encoder.open(offered, rate_hz=RATE_HZ, complete=complete)
-            if tempo is None
-            else self.encoder.open(offered, rate_hz=RATE_HZ, complete=complete, tempo=tempo)
-        )
+    def encode(self, offered: AudioFormat, chunks: list[Pcm], *, complete: bool, **effects: Any) -> bytes:
+        encoding = self.encoder.open(offered, rate_hz=RATE_HZ, complete=complete, **effects)
         return b"".join([*(encoding.feed(chunk) for chunk in chunks), encoding.finish()])
 
-    def read(self, data: bytes) -> Clip:
-        return self.reader.read(data, limits=ClipLimits(min_duration_s=0.0))
+    def read(self, offered: AudioFormat, data: bytes, *, rate_hz: int = RATE_HZ) -> Clip:
+        if offered.name == "pcm":
+            pcm = Pcm.from_s16le(data, rate_hz=rate_hz)
+            return Clip(pcm, ClipReport(pcm.duration_s, rate_hz, channels=1))
+        try:
+            return self.reader.read(data, limits=ClipLimits(min_duration_s=0.0))
+        except InvalidAudio:
+            if offered.name in LOSSLESS:
+                raise
+            # A lossy format may have nothing to say of a few samples; whoever expects more looks at the length.
+            return Clip(Pcm.silence(0.0, rate_hz=rate_hz), ClipReport(0.0, rate_hz, channels=1))
 
-    def check_length(self, offered: AudioFormat, pcm: Pcm, samples: int, *, complete: bool) -> None:
-        if offered.name in LOSSLESS:
-            assert len(pcm) == samples, offered.name
-        else:
-            assert abs(len(pcm) - samples) <= SLACK_S * RATE_HZ, offered.name
+    def check_length(self, offered: AudioFormat, pcm: Pcm, duration_s: float) -> None:
+        slack_s = 0.0 if offered.name in LOSSLESS else SLACK_S
+        assert abs(pcm.duration_s - duration_s) <= slack_s + 1e-9, offered.name

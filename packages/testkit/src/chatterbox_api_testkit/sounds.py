@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 import struct
 from collections.abc import AsyncIterable, Sequence
@@ -10,7 +11,18 @@ from itertools import pairwise
 
 from chatterbox_api_core.model import Pcm, VoicePrompt
 
-__all__ = ["collect", "frequency_hz", "level", "median_pitch_hz", "middle", "prompt", "sine", "voice_like", "wav"]
+__all__ = [
+    "collect",
+    "frequency_hz",
+    "level",
+    "median_pitch_hz",
+    "middle",
+    "noise",
+    "prompt",
+    "sine",
+    "voice_like",
+    "wav",
+]
 
 
 def sine(hz: float, duration_s: float, *, rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
@@ -25,6 +37,13 @@ def voice_like(hz: float, duration_s: float, *, rate_hz: int = 16_000) -> Pcm:
     count = round(duration_s * rate_hz)
     samples = [0.2 * sum(math.sin(step * i * k) / k for k in range(1, 9)) for i in range(count)]
     return Pcm.from_floats(samples, rate_hz=rate_hz)
+
+
+def noise(duration_s: float, *, seed: int, rate_hz: int = 24_000, amplitude: float = 0.3) -> Pcm:
+    """White noise, the same for the same seed."""
+    chance = random.Random(seed)  # noqa: S311 — nothing secret
+    count = round(duration_s * rate_hz)
+    return Pcm.from_floats([chance.uniform(-amplitude, amplitude) for _ in range(count)], rate_hz=rate_hz)
 
 
 def wav(pcm: Pcm, *, channels: int = 1) -> bytes:

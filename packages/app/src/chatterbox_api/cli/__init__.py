@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 import click
 
+from chatterbox_api.cli.clip import clip
 from chatterbox_api.cli.common import ENDING_SIGNALS
 from chatterbox_api.cli.doctor import doctor
 from chatterbox_api.cli.plugins import plugins
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, say, voices, plugins, doctor):
+for command in (serve, say, voices, clip, plugins, doctor):
     cli.add_command(command)
 
 

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from chatterbox_api.cli.common import env_file_option, run_to_end
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError
+
+if TYPE_CHECKING:
+    from chatterbox_api.compose import Service
 
 __all__ = ["doctor"]
 
@@ -64,7 +68,7 @@ class _Examination:
 
         try:
             async with compose(env) as service:
-                self._good("Voices", f"kept in {service.store_name}")
+                await self._check_voices(service)
                 self._good("Engine", service.speech.engine)
                 for offered in service.speech.formats:
                     async with service.speech.stream(_SENTENCE, audio_format=offered.name, complete=True) as stream:
@@ -73,6 +77,14 @@ class _Examination:
                     self._good(offered.name, f"{seconds}, {size:,} bytes")
         except ChatterboxError as error:
             self._bad("Speech", error)
+
+    async def _check_voices(self, service: Service) -> None:
+        try:
+            await service.voices.ready()
+            await service.voices.page(limit=1)
+            self._good("Voices", f"kept in {service.store_name}")
+        except ChatterboxError as error:
+            self._bad("Voices", error)
 
     def _good(self, what: str, found: str) -> None:
         click.echo(f"{click.style('✓', fg='green')} {what:9} {found}")

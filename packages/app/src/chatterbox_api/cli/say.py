@@ -36,6 +36,9 @@ _MAX_CHARS = 1_000_000
 @click.option("--format", "audio_format", help="wav, mp3, ...; by the file's extension when left out.")
 @click.option("--language", help="Such as en-us or de.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="From 0.25 to 4.")
+@click.option("--rate", "rate_hz", type=int, help="Samples per second of the file, such as 16000.")
+@click.option("--loudness", "loudness_lufs", type=float, help="EBU R128 target in LUFS, such as -16.")
+@click.option("--trim", is_flag=True, help="Cut off silence at both ends.")
 @click.option("--seed", type=int, help="Repeat a result.")
 @env_file_option
 def say(
@@ -46,6 +49,9 @@ def say(
     audio_format: str | None,
     language: str | None,
     speed: float,
+    rate_hz: int | None,
+    loudness_lufs: float | None,
+    trim: bool,
     seed: int | None,
     env_file: Path | None,
 ) -> None:
@@ -54,6 +60,7 @@ def say(
     \b
     chatterbox-api say "Good morning." -o morning.mp3
     chatterbox-api say - -o book.wav --clip me.wav < book.txt
+    chatterbox-api say "One. [pause:2s] Two." -o two.opus
     """
     set_up_logging("warning")
     if voice is not None and clip is not None:
@@ -73,6 +80,9 @@ def say(
             language=language,
             speed=speed,
             seed=seed,
+            rate_hz=rate_hz,
+            loudness_lufs=loudness_lufs,
+            trim=trim,
         )
     )
 

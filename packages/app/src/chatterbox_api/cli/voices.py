@@ -123,7 +123,7 @@ async def add(
         language=language,
         consent=consent,
     )
-    click.echo(f"Added {_called(voice)}, {_heard(report)}.")
+    click.echo(f"Added {_called(voice)}: {_heard(report)}")
 
 
 @_command("replace", help="Give a voice another recording.")
@@ -131,7 +131,7 @@ async def add(
 @click.argument("file", type=_CLIP)
 async def replace(library: VoiceLibrary, voice: str, file: Path) -> None:
     replaced, report = await library.replace(voice, await asyncio.to_thread(file.read_bytes), filename=file.name)
-    click.echo(f"Replaced the recording of {_called(replaced)}: {_heard(report)}.")
+    click.echo(f"Replaced the recording of {_called(replaced)}: {_heard(report)}")
 
 
 @_command("rename", help="Give a voice another name.")
@@ -242,7 +242,8 @@ def _called(voice: Voice) -> str:
 
 
 def _heard(report: ClipReport) -> str:
-    return f"{report.duration_s:.1f} s at {report.rate_hz:,} Hz"
+    """Ends the sentence, and says beneath it what the recording is worth."""
+    return "\n  ".join((f"{report.duration_s:.1f} s at {report.rate_hz:,} Hz.", *report.advice))
 
 
 def _as_json(voice: Voice, default: Voice | None) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+"""Samples on their way into a codec."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from chatterbox_api_core.model import Pcm
+
+__all__ = ["finite"]
+
+
+def finite(pcm: Pcm) -> npt.NDArray[np.float32]:
+    """The samples within full scale; what is no number is silent."""
+    samples = np.nan_to_num(np.asarray(pcm.samples, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.clip(samples, -1.0, 1.0)
