@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 import pytest
 from support.in_process import speech_service
@@ -29,7 +30,7 @@ from chatterbox_api_core.model import (
 )
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
-from chatterbox_api_testkit.sounds import frequency_hz, level, sine, wav
+from chatterbox_api_testkit.sounds import frequency_hz, level, middle, sine, wav
 
 TEXT = "This is a sentence of some length. And this is another one, that ends here."
 
@@ -315,3 +316,59 @@ async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
     assert [offered.name for offered in service.formats] == ["wav"]
     with pytest.raises(InvalidInput):
         service.stream("Hello.", audio_format="mp3")
+
+
+async def _seconds_of(text: str, **asked: Any) -> tuple[float, ScriptedEngine]:
+    engine = ScriptedEngine(hum)
+    async with speech_service(engine).stream(text, audio_format="wav", **asked) as stream:
+        return WavReader().read(await stream.read(), limits=ClipLimits()).pcm.duration_s, engine
+
+
+async def test_pauses_are_those_of_the_text_of_the_request_or_of_the_service() -> None:
+    two = "One sentence.\n\nAnother paragraph."
+    assert (await _seconds_of(two))[0] == pytest.approx(1.2 + 0.5, abs=0.001)
+    assert (await _seconds_of(two, paragraph_pause_s=2.0))[0] == pytest.approx(1.2 + 2.0, abs=0.001)
+    assert (await _seconds_of("One. [pause:900ms] Two."))[0] == pytest.approx(1.2 + 0.9, abs=0.001)
+    assert (await _seconds_of("[pause:1s] One. [pause:1s]"))[0] == pytest.approx(1.0 + 0.6 + 1.0, abs=0.001)
+    seconds, engine = await _seconds_of("One. Two. Three.", sentence_pause_s=0.3)
+    assert seconds == pytest.approx(3 * 0.6 + 2 * 0.3, abs=0.001)
+    assert [utterance.text for utterance in engine.heard] == ["One.", "Two.", "Three."]
+
+
+async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
+    async def hesitant(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+        yield Pcm.silence(0.5, rate_hz=24_000)
+        yield sine(440, 1.0)
+        yield Pcm.silence(0.5, rate_hz=24_000)
+
+    service = speech_service(ScriptedEngine(hesitant))
+    async with service.stream("Hello.", audio_format="wav", rate_hz=16_000, trim=True) as stream:
+        pcm = WavReader().read(await stream.read(), limits=ClipLimits()).pcm
+    assert pcm.rate_hz == 16_000
+    assert pcm.duration_s == pytest.approx(1.1, abs=0.03)
+    assert frequency_hz(middle(pcm)) == pytest.approx(440, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "field"),
+    [
+        ({"rate_hz": 7_999}, "invalid_sample_rate", "sample_rate"),
+        ({"rate_hz": 48_001}, "invalid_sample_rate", "sample_rate"),
+        ({"rate_hz": 44_100, "audio_format": "opus"}, "invalid_sample_rate", "sample_rate"),
+        ({"loudness_lufs": -41.0}, "invalid_loudness", "loudness"),
+        ({"loudness_lufs": float("nan")}, "invalid_loudness", "loudness"),
+        ({"sentence_pause_s": -0.1}, "invalid_pause", "sentence_pause_ms"),
+        ({"paragraph_pause_s": 10.1}, "invalid_pause", "paragraph_pause_ms"),
+        ({"paragraph_pause_s": float("nan")}, "invalid_pause", "paragraph_pause_ms"),
+    ],
+)
+async def test_what_cannot_be_delivered_is_refused(asked: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        speech_service(ScriptedEngine(hum)).stream("Hello.", **asked)
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
+async def test_an_effect_that_no_encoder_has_is_refused() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        speech_service(ScriptedEngine(hum), encoders=[WavEncoder()]).stream("Hello.", trim=True)
+    assert caught.value.code == "unsupported_effect"

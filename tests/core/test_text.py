@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.text import clean, split
+from chatterbox_api_core.text import MAX_PAUSE_S, clean, split
 
 TEXTS = st.text(
     st.one_of(st.sampled_from(" .!?,;\n。、！abcdeXYZ"), st.characters(codec="utf-8", exclude_categories=["Cs"])),
@@ -126,3 +126,41 @@ def test_hostile_text_takes_little_time(text: str) -> None:
     began = time.process_time()
     split(clean(text, max_chars=4096), max_chars=400)
     assert time.process_time() - began < 0.5
+
+
+def test_a_pause_ends_a_piece_and_is_not_spoken() -> None:
+    pieces = split("Wait. [pause:500ms] Now, [PAUSE: 1.5 s] go. [pause:0.5s][pause:300ms]", max_chars=100)
+    assert [(piece.text, piece.pause_s) for piece in pieces] == [
+        ("Wait.", 0.5),
+        ("Now,", 1.5),
+        ("go.", pytest.approx(0.8)),
+    ]
+
+
+def test_a_pause_before_all_words_is_kept() -> None:
+    assert [(piece.text, piece.pause_s) for piece in split("[pause:1s] Go.", max_chars=100)] == [
+        ("", 1.0),
+        ("Go.", None),
+    ]
+
+
+def test_a_pause_has_a_limit_and_words_in_brackets_are_words() -> None:
+    assert split("One. [pause:999s] Two.", max_chars=100)[0].pause_s == MAX_PAUSE_S
+    for text in ("[pause]", "[pause:soon]", "[pause:5]", "[applause:5s]"):
+        assert "".join(piece.text for piece in split(f"One {text} two.", max_chars=100)) == f"One {text} two."
+
+
+def test_pauses_alone_are_nothing_to_say() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        clean("[pause:1s] [pause:200ms]", max_chars=100)
+    assert caught.value.code == "empty_input"
+
+
+def test_each_sentence_can_be_a_piece() -> None:
+    text = "One is here. Two is there! Is three?"
+    assert len(split(text, max_chars=400)) == 1
+    assert [piece.text for piece in split(text, max_chars=400, each_sentence=True)] == [
+        "One is here.",
+        "Two is there!",
+        "Is three?",
+    ]

@@ -85,4 +85,5 @@ def with_cover(kind: str, clip: bytes, picture: bytes) -> bytes:
 
 
 def atom(kind: bytes, body: bytes) -> bytes:
+    """A box of an MP4 file."""
     return struct.pack(">I", 8 + len(body)) + kind + body

@@ -202,7 +202,7 @@ def _wav(
     extra: bytes = b"",
     size: int | None = None,
 ) -> bytes:
-    body = (hum(1.3)[0] * 32767).astype("<i2").tobytes()
+    body: bytes = (hum(1.3)[0] * 32767).astype("<i2").tobytes()
     head = struct.pack("<HHIIHH", code, channels, rate_hz, rate_hz * align & 0xFFFFFFFF, align, bits)
     chunks = b"fmt " + struct.pack("<I", 16) + head + extra
     chunks += b"data" + struct.pack("<I", len(body) if size is None else size) + body
@@ -216,10 +216,10 @@ def _odd_headers() -> dict[str, bytes]:
     for name, rate in (("nan", "7fffc000000000000000"), ("zero", "0" * 20), ("huge", "7ffeffffffffffffffff")):
         found[f"aiff-{name}"] = bytes(aiff[: at + 8] + bytes.fromhex(rate) + aiff[at + 18 :])
     movie = encoded("m4a", hum(1.3), rate_hz=24_000)
-    for name in (b"stsz", b"stts", b"stco", b"stsc", b"stsd", b"mdat", b"moov", b"trak"):
-        at = movie.index(name)
-        found[f"mp4-{name.decode()}"] = movie[: at + 8] + b"\x7f\xff\xff\xf0" * 2 + movie[at + 16 :]
-        found[f"mp4-size-{name.decode()}"] = movie[: at - 4] + b"\x7f\xff\xff\xf0" + movie[at:]
+    for name in ("stsz", "stts", "stco", "stsc", "stsd", "mdat", "moov", "trak"):
+        at = movie.index(name.encode())
+        found[f"mp4-{name}"] = movie[: at + 8] + b"\x7f\xff\xff\xf0" * 2 + movie[at + 16 :]
+        found[f"mp4-size-{name}"] = movie[: at - 4] + b"\x7f\xff\xff\xf0" + movie[at:]
     return found | {
         "wav-65-channels": _wav(channels=65, align=130),
         "wav-65535-channels": _wav(channels=65535, align=65535),

@@ -37,6 +37,7 @@ class Watch:
     def __init__(self) -> None:
         self.reading = False
         self.events: list[str] = []
+        self.seen: set[str] = set()
         self._process = psutil.Process()
         self._before = self._held()
         self.rss_before = int(self._process.memory_info().rss)
@@ -44,8 +45,23 @@ class Watch:
         sys.addaudithook(self._heard)
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
-        if self.reading and event.startswith(_TELLTALE):
+        ours = threading.current_thread() is threading.main_thread()  # the other one looks on
+        if self.reading and ours and event.startswith(_TELLTALE):
             self.events.append(f"{event} {args}")
+
+    def look_on(self) -> None:
+        """Watch, from a thread of its own, for files and sockets that are open while a clip is read.
+
+        FFmpeg opens what it opens without Python; a connection, or the wait for one, lasts long enough to be seen.
+        """
+        while True:
+            time.sleep(0.002)
+            known = set(self._before[0])
+            if not self.reading:
+                continue
+            names = set(self._held()[0]) - known
+            if names and self.reading:
+                self.seen |= names
 
     def _held(self) -> tuple[list[str], int]:
         """Files, sockets and pipes by their names, and how many threads there are."""
@@ -55,12 +71,20 @@ class Watch:
                 names.append(os.readlink(f"/proc/self/fd/{number}"))  # noqa: PTH115
             except FileNotFoundError:
                 continue
+        names = [name for name in names if not name.startswith("/proc/")]
         return sorted(names), self._process.num_threads()
 
     def left_behind(self) -> str | None:
         """What is open or running now and was not at the beginning. A connection would be open for its timeout."""
-        now = self._held()
-        return None if now == self._before and threading.active_count() == 1 else f"{self._before} -> {now}"
+        now, deadline = self._held(), time.monotonic() + 1
+        while now != self._before and time.monotonic() < deadline:  # a thread that was joined ends a little later
+            time.sleep(0.01)
+            now = self._held()
+        return None if now == self._before and threading.active_count() == 2 else f"{self._before} -> {now}"
+
+    def begin(self) -> None:
+        """Take what is open and running now for what may be."""
+        self._before = self._held()
 
     def memory(self) -> dict[str, int]:
         return {
@@ -84,7 +108,8 @@ def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progres
     slowest = longest = (0.0, "")
     wrong: list[str] = []
     with progress.open("wb", buffering=0) as note:
-        watch._before = watch._held()
+        threading.Thread(target=watch.look_on, daemon=True).start()
+        watch.begin()
         for number in range(first, first + count):
             name, data = case(seed, number, valid, special)
             note.seek(0)
@@ -114,6 +139,7 @@ def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progres
         "slowest_cpu": slowest,
         "slowest": longest,
         "events": watch.events,
+        "seen": sorted(watch.seen),
         "wrong": wrong,
         **watch.memory(),
     }

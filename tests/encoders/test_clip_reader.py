@@ -146,12 +146,12 @@ def test_joined_ogg_files_are_read_on_while_they_stay_alike(kind: str) -> None:
     """FFmpeg reads chained streams of one kind; where the kind changes it stops, and the report says so."""
     first = encoded(kind, tone(300, 2.0)[None], rate_hz=RATE_HZ)
     alike = read(first + encoded(kind, tone(500, 2.0)[None], rate_hz=RATE_HZ)).report
-    assert (alike.duration_s, alike.damaged) == (pytest.approx(4.0, abs=0.1), 0)
+    assert alike.duration_s == pytest.approx(4.0, abs=0.1)
+    assert alike.damaged == 0
     other = encoded(kind, np.stack([tone(500, 2.0, rate_hz=48_000)] * 2), rate_hz=48_000)
-    if kind == "vorbis":
-        other = encoded(kind, tone(500, 2.0, rate_hz=48_000)[None], rate_hz=48_000)
     changed = read(first + other).report
-    assert (changed.duration_s, changed.damaged) == (pytest.approx(2.0, abs=0.1), 1)
+    assert changed.duration_s == pytest.approx(2.0, abs=0.1)
+    assert changed.damaged == 1
     assert "damaged in 1 place" in changed.advice[0]
 
 

@@ -20,8 +20,8 @@ from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer
 Sound: TypeAlias = np.ndarray[Any, Any]
 
 TEXTS = {
-    "en-us": "Good morning. I would like to tell you about the garden behind our house, where my grandmother grew beans, "
-    "and peas, and a few roses. She was very proud of them. In summer we sat there until it was dark.",
+    "en-us": "Good morning. I would like to tell you about the garden behind our house, where my grandmother grew "
+    "beans, and peas, and a few roses. She was very proud of them. In summer we sat there until it was dark.",
     "de": "Guten Morgen. Ich erzähle euch vom Garten hinter unserem Haus. Dort zog meine Großmutter Bohnen, Erbsen und "
     "ein paar Rosen. Sie war sehr stolz darauf, und im Sommer saßen wir dort, bis es dunkel war.",
 }
@@ -60,7 +60,7 @@ def speech() -> dict[str, Sound]:
 
 
 def noise(sound: Sound, dbfs: float) -> Sound:
-    return 10 ** (dbfs / 20) * np.random.default_rng(7).standard_normal(len(sound))  # type: ignore[no-any-return]
+    return 10 ** (dbfs / 20) * np.random.default_rng(7).standard_normal(len(sound))
 
 
 def low_passed(sound: Sound, hz: float) -> Sound:
@@ -181,15 +181,16 @@ def test_measuring_a_minute_takes_little(speech: dict[str, Sound]) -> None:
     from chatterbox_api_encoders.listening import ClipMeter, listen
 
     minute = np.resize(np.clip(3 * speech["de"], -1, 1), 60 * 48_000).astype(np.float32)
-    times = []
+    times, places = [], set()
     for _ in range(5):
         began = time.thread_time()
         meter = ClipMeter()
         for begin in range(0, len(minute), 24_000):
             meter.feed(minute[None, begin : begin + 24_000])
         listen(minute, rate_hz=48_000)
+        places.add(meter.clipped)
         times.append(time.thread_time() - began)
-    assert meter.clipped > 100
+    assert min(places) > 100
     assert min(times) < 0.1, times
 
 

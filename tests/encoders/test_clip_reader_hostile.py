@@ -47,9 +47,9 @@ def readings(listener: socket.socket, folder: Path) -> dict[str, Any]:
     progress = folder / "progress"
     seed = random.randrange(10**9) if LONG else SEED
     traps = (str(listener.getsockname()[1]), str(folder / "real.wav"), str(folder / "pipe.wav"))
+    numbers = (str(seed), "0", str(COUNT))
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", "encoders.hostile_reading", str(seed), "0", str(COUNT)]
-        + [*traps, str(progress)],
+        [sys.executable, "-X", "faulthandler", "-m", "encoders.hostile_reading", *numbers, *traps, str(progress)],
         cwd=folder / "work",
         env={**os.environ, "PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder / "work")},
         capture_output=True,
@@ -84,6 +84,7 @@ def test_memory_stays_bounded(readings: dict[str, Any]) -> None:
 
 def test_nothing_is_opened_and_nobody_called(readings: dict[str, Any], listener: socket.socket, folder: Path) -> None:
     assert readings["events"] == []
+    assert readings["seen"] == []
     with pytest.raises(BlockingIOError):
         listener.accept()
     assert list((folder / "work").iterdir()) == []

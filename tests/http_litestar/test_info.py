@@ -10,6 +10,7 @@ from support.in_process import serving, speech_service
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_core.model import VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
+from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_testkit.sounds import sine, wav
 
 CLIP = wav(sine(250, 1.5))
@@ -37,7 +38,8 @@ async def test_models_voices_languages_and_health_with_and_without_v1() -> None:
             languages = (await client.get(f"{prefix}/languages")).json()
             assert languages["languages"] == [{"code": "en", "name": "English"}]
             health = (await client.get(f"{prefix}/health")).json()
-            assert (health["status"], health["engine"], health["formats"]) == ("healthy", "test", ["wav", "mp3"])
+            formats = [each.name for each in PyavEncoder.formats]
+            assert (health["status"], health["engine"], health["formats"]) == ("healthy", "test", formats)
             assert (await client.get(f"{prefix}/ready")).status_code == 200
             assert (await client.get(f"{prefix}/ping")).json()["status"] == "ok"
         assert (await client.get("/v1/readyz")).status_code == 404, "one client takes it for another product"

@@ -19,7 +19,7 @@ from av.container import InputContainer
 from chatterbox_api_core.clip_report import with_advice
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
-from chatterbox_api_encoders.headers import promised_s, without_id3
+from chatterbox_api_encoders.headers import bare_wav, promised_s, without_id3
 from chatterbox_api_encoders.listening import listen
 from chatterbox_api_encoders.mixing import REMEDY, Mixer, check_kind, unreadable
 
@@ -56,7 +56,7 @@ class PyavClipReader:
                 field="voice_file",
                 remedy=REMEDY,
             )
-        data = without_id3(data)
+        data = bare_wav(without_id3(data))
         deadline = time.monotonic() + limits.deadline_s
         mixer = Mixer(limits, deadline=deadline)
         try:

@@ -1,4 +1,7 @@
-"""What stands before the sound. A header promises how long it is: FFmpeg ends silently where a file was cut off, so the header has to be asked."""
+"""What stands before the sound: tags, and the promise of how long it is.
+
+FFmpeg ends silently where a file was cut off, so the header has to be asked.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Final
 
 from av.audio.stream import AudioStream
 
-__all__ = ["promised_s", "without_id3"]
+__all__ = ["bare_wav", "promised_s", "without_id3"]
 
 _UNKNOWN_FROM: Final = 0x7FFF_0000
 """Sizes that programs write before they know better: 0x7FFFFFFF, 0xFFFFFFFF, and a header less than these."""
@@ -33,6 +36,25 @@ def without_id3(data: bytes) -> bytes:
             size = size << 7 | value & 0x7F
         at += size + (20 if data[at + 5] & 0x10 else 10)  # one flag says that a footer follows
     return data[at:] if 0 < at < len(data) else data
+
+
+def bare_wav(data: bytes) -> bytes:
+    """A WAV file without what is not sound; any other as it is. Without a chunk of sound, nothing.
+
+    FFmpeg reserves as much memory for a text as the file says that it is long: gigabytes, if someone lies.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return data
+    kept = [data[:12]]
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = struct.unpack_from("<4sI", data, at)
+        if kind == b"data":
+            return b"".join((*kept, data[at : at + 8 + size] if size else data[at:]))
+        if kind in (b"fmt ", b"fact"):
+            kept.append(data[at : at + 8 + size + size % 2])
+        at += 8 + size + size % 2
+    return b""
 
 
 def _of_wav(data: bytes) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL", "STALE_MAX_S", "connection", "mirror_path", "state"]
 
-_PLACEHOLDER = re.compile(r"your[-_ ].*|<.*>|\{.*\}|x{3,}|\.{3}|change[-_ ]?me", re.I)
+_PLACEHOLDER = re.compile(r"your[-_ ].*|<.*>|\{.*\}|x{3,}|\.{3}|change[-_ ]?me|example|placeholder", re.I)
 
 
 def _own(expected: str, pattern: str) -> Callable[[str], str]:
