@@ -162,8 +162,8 @@ async def test_each_read_says_what_was_so_at_one_moment(seed: int) -> None:
     run = Run(seed)
     await run.go()
     assert run.wrong == []
-    assert run.found > 5
-    assert run.unfound > 5
+    assert run.found
+    assert run.unfound
 
 
 def voice(made: Versioned) -> Voice:

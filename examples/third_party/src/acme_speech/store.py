@@ -12,15 +12,16 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from chatterbox_api_core.errors import ConfigurationError, NameTaken, NotFound, StorageFailed, Unavailable
-from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, new_voice_id
+from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.names import canonical_name
+from chatterbox_api_core.revisions import amended, created, replaced
 
 __all__ = ["FolderStore"]
 
@@ -65,29 +66,18 @@ class FolderStore:
             raise StorageFailed("A stored clip cannot be read.", code="voice_damaged", field="voice") from error
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
-        now = datetime.now(UTC)
-        voice = Voice(
-            id=new_voice_id(),
-            name=draft.name,
-            aliases=draft.aliases,
-            **_of_clip(audio),
-            language=draft.language,
-            created_at=now,
-            updated_at=now,
-            revision=1,
-            consent=draft.consent,
-        )
+        voice = created(draft, audio)
         return (await self._change(lambda library: library.having(voice), audio)).voices[voice.id]
 
     async def replace(self, voice_id: str, audio: VoiceAudio) -> Voice:
         def change(library: _Library) -> _Library:
-            return library.having(_revised(library.known(voice_id), **_of_clip(audio)))
+            return library.having(replaced(library.known(voice_id), audio))
 
         return (await self._change(change, audio)).voices[voice_id]
 
     async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
         def change(library: _Library) -> _Library:
-            return library.having(_amended(library.known(voice_id), changes))
+            return library.having(amended(library.known(voice_id), changes))
 
         return (await self._change(change)).voices[voice_id]
 
@@ -191,37 +181,6 @@ def _load(folder: Path) -> _Library:
 def _voice(found: dict[str, Any]) -> Voice:
     times = {name: datetime.fromisoformat(found[name]) for name in ("created_at", "updated_at")}
     return Voice(**{**found, "aliases": tuple(found["aliases"]), **times})
-
-
-def _of_clip(audio: VoiceAudio) -> dict[str, Any]:
-    return {
-        "sha256": audio.sha256,
-        "size_bytes": len(audio.data),
-        "duration_s": audio.duration_s,
-        "media_type": audio.media_type,
-        "filename": audio.filename,
-    }
-
-
-def _amended(voice: Voice, changes: VoiceChanges) -> Voice:
-    name = voice.name if changes.name is KEEP else changes.name
-    removed = {canonical_name(alias) for alias in changes.remove_aliases}
-    kept = (alias for alias in voice.aliases if canonical_name(alias) not in removed)
-    aliases: dict[str, str] = {}
-    for alias in (*kept, *changes.add_aliases):
-        aliases.setdefault(canonical_name(alias), alias)
-    aliases.pop(canonical_name(name), None)
-    return _revised(
-        voice,
-        name=name,
-        aliases=tuple(aliases.values()),
-        language=voice.language if changes.language is KEEP else changes.language,
-        consent=voice.consent if changes.consent is KEEP else changes.consent,
-    )
-
-
-def _revised(voice: Voice, **changes: Any) -> Voice:
-    return replace(voice, updated_at=datetime.now(UTC), revision=voice.revision + 1, **changes)
 
 
 def _write(path: Path, data: bytes) -> None:
