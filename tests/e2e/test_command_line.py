@@ -23,12 +23,13 @@ def read(path: Path) -> Pcm:
 
 
 def test_say_writes_the_format_of_the_file(tmp_path: Path) -> None:
-    for name, magic in (("a.wav", b"RIFF"), ("b.mp3", b"ID3")):
+    files = {"a.wav": b"RIFF", "b.mp3": b"ID3", "c.flac": b"fLaC", "d.ogg": b"OggS", "e.opus": b"OggS"}
+    for name, magic in files.items():
         done = run_cli("say", "Good morning. How are you?", "-o", name, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert (tmp_path / name).read_bytes().startswith(magic)
         assert 1 < read(tmp_path / name).duration_s < 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "b.mp3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == list(files)
 
 
 def test_say_sounds_like_the_clip(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ _ROWS: Final[Mapping[str, _Row]] = {
     WAV.name: _Row("wav", "pcm_s16le", "s16"),
     WAV_24.name: _Row("wav", "pcm_s24le", "s32"),
     WAV_FLOAT.name: _Row("wav", "pcm_f32le", "flt"),
-    MP3.name: _Row("mp3", "libmp3lame", "s16p", 1152, "mp3"),
+    MP3.name: _Row("mp3", "libmp3lame", "fltp", 1152, "mp3"),
     FLAC.name: _Row("flac", "flac", "s16", 4096),
     OPUS.name: _Row("ogg", "libopus", "flt", 960, "opus", _OGG_PAGES, {"application": "audio"}),
     AAC.name: _Row("adts", "aac", "fltp", 1024, "aac"),
