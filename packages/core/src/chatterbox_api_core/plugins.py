@@ -28,6 +28,7 @@ __all__ = [
     "VOICE_STORES",
     "Absent",
     "Incomplete",
+    "OnRequest",
     "Plugin",
     "Ready",
     "State",
@@ -65,7 +66,14 @@ class Incomplete:
     missing: tuple[str, ...]
 
 
-State: TypeAlias = Absent | Ready | Incomplete
+@dataclass(frozen=True, slots=True)
+class OnRequest:
+    """Works when asked for by name, at a price that `auto` does not pay: it passes it by."""
+
+    reason: str
+
+
+State: TypeAlias = Absent | OnRequest | Ready | Incomplete
 
 
 @dataclass(frozen=True)

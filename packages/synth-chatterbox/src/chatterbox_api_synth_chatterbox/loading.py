@@ -1,0 +1,214 @@
+"""From a folder of files to a model that can speak; every way in which that fails, in one sentence each."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from chatterbox_api_core.errors import ConfigurationError, Unavailable
+from chatterbox_api_synth_chatterbox.engine import Engine
+from chatterbox_api_synth_chatterbox.models import Model
+from chatterbox_api_synth_chatterbox.weights import cached_folder, download, missing_files
+
+__all__ = ["chosen_device", "load_engine"]
+
+_log = logging.getLogger(__name__)
+
+_WORKING_BYTES: Final = 500_000_000
+"""What speaking takes beside the weights."""
+
+Progress = Callable[[str], None]
+
+
+def load_engine(model: Model, *, folder: str, device: str, report: Progress) -> Engine:
+    """A model in memory. Raises ConfigurationError or Unavailable.
+
+    Args:
+        folder: of the model's files; empty for the Hub and its cache.
+        device: cuda, mps, cpu or auto.
+        report: told what is being done, in words.
+    """
+    report("importing torch and chatterbox-tts")
+    tts_class = _upstream_class(model)
+    target = chosen_device(device)
+    path = _folder(model, folder, report)
+    _check_memory(model, path, target)
+    try:
+        with _files_of(path), _reported(path, report):
+            return Engine(tts_class.from_local(path, target, **_variant(tts_class, path)), model)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _too_little_memory(model, target) from error
+    except (ConfigurationError, Unavailable):
+        raise
+    except Exception as error:
+        _log.exception("%s cannot be loaded from %s", model.title, path)
+        raise ConfigurationError(
+            f"{model.title} cannot be loaded from {path}: {type(error).__name__}: {str(error)[:300]}.",
+            code="weights_broken",
+            remedy="Fetch the files again; they belong to chatterbox-tts 0.1.7 or later.",
+        ) from error
+
+
+def chosen_device(wanted: str) -> str:
+    """The device's name for torch. Raises ConfigurationError where it is not there."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present[wanted]:
+        raise ConfigurationError(
+            f"CHATTERBOX_DEVICE cannot be {wanted}: torch {torch.__version__} finds no such device here.",
+            code="no_such_device",
+            field="CHATTERBOX_DEVICE",
+            remedy="Set it to auto or cpu, or install the driver and a torch made for it.",
+        )
+    return wanted
+
+
+def _upstream_class(model: Model) -> Any:
+    try:
+        tts_class = getattr(importlib.import_module(model.module), model.class_name)
+        watermarker = importlib.import_module("perth").PerthImplicitWatermarker
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{model.title} cannot be imported: {error}.",
+            code="model_not_installed",
+            remedy='Install it: pip install "chatterbox-api-synth-chatterbox[model]".',
+        ) from error
+    if watermarker is None:
+        raise ConfigurationError(
+            "The watermark cannot be made: resemble-perth finds no pkg_resources.",
+            code="watermark_missing",
+            remedy='Install it: pip install "setuptools<81".',
+        )
+    return tts_class
+
+
+def _folder(model: Model, folder: str, report: Progress) -> Path:
+    if not folder:
+        report(f"looking for {model.repository}")
+        return cached_folder(model) or download(model, report)
+    path = Path(folder).expanduser()
+    missing = missing_files(model, path)
+    if missing:
+        raise ConfigurationError(
+            f"CHATTERBOX_MODEL_DIR={folder} lacks {', '.join(missing)}.",
+            code="weights_missing",
+            field="CHATTERBOX_MODEL_DIR",
+            remedy=f"Put the files of {model.repository} there, or remove it to use the Hugging Face Hub.",
+        )
+    return path
+
+
+def _variant(tts_class: Any, path: Path) -> dict[str, Any]:
+    """Newer releases know a third version of the multilingual model, and take the second unless asked."""
+    third, second = path / "t3_mtl23ls_v3.safetensors", path / "t3_mtl23ls_v2.safetensors"
+    known = "t3_model" in inspect.signature(tts_class.from_local).parameters
+    return {"t3_model": "v3"} if known and third.is_file() and not second.is_file() else {}
+
+
+@contextmanager
+def _files_of(path: Path) -> Iterator[None]:
+    """Keep upstream's tokenizers off the network: what they ask the Hub for is in the folder or nowhere."""
+    from chatterbox.models.tokenizers import tokenizer as module
+
+    def local(*, repo_id: str, filename: str, **_: object) -> str:
+        if not (path / filename).is_file():
+            raise FileNotFoundError(f"{filename} of {repo_id} is not in {path}")
+        return str(path / filename)
+
+    def without_segmenter(converter: Any) -> None:
+        try:
+            upstream_segmenter(converter)
+        except Exception as error:  # it downloads a model of its own, from elsewhere
+            _log.warning("Chinese is spoken without word boundaries: %s", error)
+            converter.segmenter = None
+
+    converter: Any = getattr(module, "ChineseCangjieConverter", None)
+    upstream_download = getattr(module, "hf_hub_download", None)
+    upstream_segmenter: Any = getattr(converter, "_init_segmenter", None)
+    if converter is None or upstream_download is None or upstream_segmenter is None:
+        yield
+        return
+    module.hf_hub_download, converter._init_segmenter = local, without_segmenter
+    try:
+        yield
+    finally:
+        module.hf_hub_download, converter._init_segmenter = upstream_download, upstream_segmenter
+
+
+@contextmanager
+def _reported(path: Path, report: Progress) -> Iterator[None]:
+    """Tell how far loading is, each time a file of weights is opened."""
+    import safetensors.torch as safe
+    from chatterbox import mtl_tts, tts, tts_turbo
+
+    total = max(1, sum(file.stat().st_size for file in path.iterdir() if file.is_file()))
+    opened = 0
+
+    def telling(load: Callable[..., Any]) -> Callable[..., Any]:
+        def told(file: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal opened
+            name = Path(str(file))
+            report(f"loading {name.name}, {100 * opened // total} % done")
+            opened += name.stat().st_size if name.is_file() else 0
+            return load(file, *args, **kwargs)
+
+        return told
+
+    places = [(tts, "load_file"), (tts_turbo, "load_file"), (mtl_tts, "load_safetensors"), (torch, "load")]
+    upstream = [(place, name, getattr(place, name)) for place, name in places if hasattr(place, name)]
+    for place, name, function in upstream:
+        if function in (safe.load_file, torch.load):
+            setattr(place, name, telling(function))
+    try:
+        yield
+    finally:
+        for place, name, function in upstream:
+            setattr(place, name, function)
+
+
+def _check_memory(model: Model, path: Path, device: str) -> None:
+    """Refuse early what would only fail slowly, or have the system end some process."""
+    needed = _WORKING_BYTES + sum(
+        file.stat().st_size
+        for file in path.iterdir()
+        if file.suffix in (".safetensors", ".pt") and file.name in _names(model)
+    )
+    free = _free_bytes(device)
+    if free is not None and free < needed:
+        raise _too_little_memory(model, device, needed=needed, free=free)
+
+
+def _names(model: Model) -> set[str]:
+    return {name for names in model.files for name in ((names,) if isinstance(names, str) else names)}
+
+
+def _free_bytes(device: str) -> int | None:
+    """Memory that can be had on a device; None where nobody can tell."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _too_little_memory(model: Model, device: str, *, needed: int = 0, free: int = 0) -> Unavailable:
+    numbers = f": it needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free" if needed else ""
+    return Unavailable(
+        f"{model.title} does not fit into the memory of {device}{numbers}.",
+        code="too_little_memory",
+        remedy="End what else uses it, choose CHATTERBOX_MODEL=turbo, or another CHATTERBOX_DEVICE.",
+        retry_after_s=30,
+    )

@@ -1,0 +1,161 @@
+"""The Synthesizer: requests take turns at one model in a process of its own; voices are analysed once."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
+from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.parameters import check_params
+from chatterbox_api_synth_chatterbox.health import Health
+from chatterbox_api_synth_chatterbox.lifeline import Patience
+from chatterbox_api_synth_chatterbox.models import MAX_CLIP_S, MODELS, RATE_HZ, Model
+from chatterbox_api_synth_chatterbox.process import ModelProcess
+from chatterbox_api_synth_chatterbox.voices import AnalysedVoices
+
+__all__ = ["ChatterboxSynthesizer"]
+
+_log = logging.getLogger(__name__)
+
+_OFFLINE: Final = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+class ChatterboxSynthesizer:
+    """See the module. Use `open`."""
+
+    def __init__(
+        self, model: Model, process: ModelProcess, *, language: str, concurrent: int, voices_bytes: int
+    ) -> None:
+        self._model, self._process = model, process
+        self._language = language
+        self._voices = AnalysedVoices(max_bytes=voices_bytes)
+        self._health = Health()
+        self._capabilities = Capabilities(
+            clones=True,
+            languages=_spoken(model),
+            rate_hz=RATE_HZ,
+            concurrent=concurrent,
+            max_chars=model.max_chars,
+            params=model.params,
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        *,
+        model: str = "original",
+        folder: str = "",
+        device: str = "auto",
+        language: str = "en",
+        concurrent: int = 4,
+        preload: bool = False,
+        voices_bytes: int = 64 * 2**20,
+        patience: Patience | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[ChatterboxSynthesizer, None]:
+        """An engine for as long as the context lasts; its weights are loaded when they are first needed.
+
+        Args:
+            folder: of the model's files; empty for the Hugging Face Hub and its cache.
+            language: for utterances that name none.
+            preload: whether loading begins at once.
+            voices_bytes: for analysed voices.
+            environment: for the model's process, beside that of this one.
+
+        Raises:
+            ConfigurationError: `language` is not spoken.
+        """
+        known = MODELS[model]
+        if language not in {spoken.tag for spoken in _spoken(known)}:
+            raise ConfigurationError(
+                f"CHATTERBOX_LANGUAGE cannot be {language!r}: {known.title} does not speak it.",
+                field="CHATTERBOX_LANGUAGE",
+                remedy=f"Use one of {', '.join(spoken.tag for spoken in _spoken(known))}.",
+            )
+        process = ModelProcess(
+            {"role": "speech", "model": model, "folder": folder, "device": device},
+            title=known.title,
+            patience=patience,
+            environment={**(_OFFLINE if folder else {}), **(environment or {})},
+        )
+        synthesizer = cls(known, process, language=language, concurrent=concurrent, voices_bytes=voices_bytes)
+        loading = asyncio.create_task(process.load()) if preload else None
+        try:
+            yield synthesizer
+        finally:
+            await synthesizer._voices.close()
+            await process.close()
+            if loading is not None:
+                await asyncio.gather(loading, return_exceptions=True)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def pid(self) -> int | None:
+        """Of the model's process, while there is one."""
+        return self._process.pid
+
+    async def ready(self) -> None:
+        if (failure := self._process.load_failure) is not None:
+            raise failure
+        self._health.check()
+
+    async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
+        """As the port says. Raises InvalidInput for what would harm the model, InvalidAudio for such a clip."""
+        request = self._request(utterance)
+        try:
+            voice = b"" if prompt is None else await self._voices.get(prompt.key, lambda: self._analysed(prompt))
+            _, samples = await self._process.run(request, voice)
+        except SynthesisFailed as error:
+            self._health.failed(error)
+            raise
+        self._health.succeeded()
+        if samples:
+            yield Pcm(memoryview(samples).cast("f"), RATE_HZ)
+
+    async def _analysed(self, prompt: VoicePrompt) -> bytes:
+        pcm = await prompt.pcm()
+        heard = pcm.samples[: round(MAX_CLIP_S * pcm.rate_hz)]
+        _, voice = await self._process.run({"do": "prepare", "rate_hz": pcm.rate_hz}, heard.cast("B"))
+        return voice
+
+    def _request(self, utterance: Utterance) -> dict[str, object]:
+        """The command for an utterance, checked: who embeds the engine may not have come through core's checks."""
+        text = utterance.text
+        if not text.strip() or len(text) > self._model.max_chars:
+            raise InvalidInput(
+                f"The engine takes from 1 to {self._model.max_chars} characters at a time, not {len(text.strip())}.",
+                code="text_too_long" if text.strip() else "empty_input",
+                field="input",
+            )
+        language = utterance.language or self._language
+        if language not in {spoken.tag for spoken in self._capabilities.languages}:
+            raise InvalidInput(
+                f"{self._model.title} does not speak {language[:32]!r}.", code="unsupported_language", field="language"
+            )
+        seed = secrets.randbits(63) if utterance.seed is None else utterance.seed
+        return {
+            "do": "speak",
+            "text": text,
+            "language": language,
+            "seed": seed,
+            "params": check_params(utterance.params, capabilities=self._capabilities),
+        }
+
+
+def _spoken(model: Model) -> tuple[Language, ...]:
+    """The model's languages without Japanese where what reads its characters is not installed."""
+    return tuple(
+        language
+        for language in model.languages
+        if language.tag != "ja" or len(model.languages) == 1 or importlib.util.find_spec("pykakasi")
+    )
