@@ -9,18 +9,22 @@ say nothing about how it sounds, when it stops or how long it speaks. To have an
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["shrink", "write_weights"]
+__all__ = ["decide", "plant_end", "shrink", "write_weights", "written_weights"]
 
 _HIDDEN, _LAYERS, _HEADS = 64, 2, 4
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?'\"-()"
 _END, _FIRST_MARK = 6562, 6561
 _TURBO_PROMPT = 375
+_TURBO_TEXT = 24
 _LOUD = 4.0
+_TESTS = Path(__file__).parents[1]
 
 
 def shrink() -> None:
@@ -100,9 +104,10 @@ def write_weights(folder: Path, *, ends_at: int | None = None, peak: float = 6.0
         path.mkdir(parents=True, exist_ok=True)
         t3 = seeded(T3, config)
         with torch.no_grad():
-            _tame(t3, peak)
+            _tame(t3)
+            decide(t3, peak)
             if ends_at is not None:
-                _plant_end(t3, ends_at)
+                plant_end(t3, ends_at)
         s3gen = state(seeded(S3Gen, meanflow=name == "turbo"))
         _write_builtin_voice(path / "conds.pt", prompt=_TURBO_PROMPT if name == "turbo" else 150)
         if name == "original":
@@ -124,25 +129,45 @@ def write_weights(folder: Path, *, ends_at: int | None = None, peak: float = 6.0
             _write_gpt2_tokenizer(path)
 
 
-def _tame(t3: Any, peak: float) -> None:
-    """Never draw a mark: random weights would, and upstream's multilingual model hands them on to S3Gen."""
+def written_weights(folder: Path, *, ends_at: int) -> Path:
+    """Have a process of its own write the models, for tests whose process is to stay without torch."""
+    command = [sys.executable, "-m", "support.tiny_chatterbox", str(folder), str(ends_at)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join((str(_TESTS), *sys.path))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert not done.returncode, done.stderr
+    return folder
+
+
+def decide(t3: Any, peak: float) -> None:
+    """Make the choice of a token `peak` times as decided as it is."""
+    t3.speech_head.weight[:_FIRST_MARK] *= peak
+
+
+def _tame(t3: Any) -> None:
+    """Heed what came before; and never draw a mark, which upstream's multilingual model would hand on to S3Gen."""
+    for layer in t3.tfmr.h if t3.is_gpt else t3.tfmr.layers:
+        for weight in layer.parameters():
+            if weight.dim() == 2:
+                weight *= 1 / (0.02 * _HIDDEN**0.5)
     head = t3.speech_head
-    head.weight.mul_(peak)
     head.weight[_FIRST_MARK:] = 0
     if head.bias is not None:
         head.bias.zero_()
         head.bias[_FIRST_MARK:] = -1e4
 
 
-def _plant_end(t3: Any, ends_at: int) -> None:
-    """Give one dimension to the position of the sound, kept free of all else, and have the end's logit read it."""
+def plant_end(t3: Any, ends_at: int) -> None:
+    """Give one dimension to the position of the sound, kept free of all else, and have the end's logit read it.
+
+    Turbo counts the text's positions too: it ends at `ends_at` after 24 characters, earlier after more.
+    """
     positions = t3.tfmr.wpe.weight if t3.is_gpt else t3.speech_pos_emb.emb.weight
     others = [t3.speech_emb.weight, t3.text_emb.weight]
     if not t3.is_gpt:
         others.append(t3.text_pos_emb.emb.weight)
     for weight in others:
         weight[:, 0] = 0
-    first = ends_at + (1 + _TURBO_PROMPT + 40 if t3.is_gpt else 0)
+    first = ends_at + (1 + _TURBO_PROMPT + _TURBO_TEXT if t3.is_gpt else 0)
     positions[:, 0] = -_LOUD
     positions[first:, 0] = _LOUD
     if t3.is_gpt:

@@ -1,12 +1,17 @@
-"""On PYTHONPATH, makes upstream's classes small as soon as they are imported; see `tiny_chatterbox`."""
+"""On PYTHONPATH, makes upstream's classes small as soon as they are imported, and plants faults in the engine.
+
+See `tiny_chatterbox` and `faults`.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 class _Shrinking(SourceFileLoader):
@@ -20,15 +25,29 @@ class _Shrinking(SourceFileLoader):
         tiny.shrink()
 
 
+class _Faulty(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        speak, planted = module.Engine.speak, importlib.import_module("faults").planted
+
+        def faulty(engine: Any, request: Any, voice: bytes | None, checkpoint: Callable[[], None]) -> Any:
+            return speak(engine, request, voice, planted(request.text, checkpoint))
+
+        module.Engine.speak = faulty
+
+
+_LOADERS = {"chatterbox": _Shrinking, "chatterbox_api_synth_chatterbox.engine": _Faulty}
+
+
 class _Finder:
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name != "chatterbox":
+        if name not in _LOADERS:
             return None
-        sys.meta_path.remove(cls)
+        loader = _LOADERS.pop(name)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
-            spec.loader = _Shrinking(name, spec.origin)
+            spec.loader = loader(name, spec.origin)
         return spec
 
 

@@ -7,6 +7,7 @@ thread reads, one works, one job after the other in the order they came.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, Final
 
@@ -25,9 +27,11 @@ __all__ = ["Worker", "main"]
 
 _log = logging.getLogger(__name__)
 
-_SIGN_OF_LIFE_S: Final = 1.0
-_LOST_DEVICE: Final = ("CUDA error", "device-side assert", "CUBLAS", "CUDNN_STATUS", "MPS backend")
+_SIGN_OF_LIFE_S: Final = 0.25
+"""Well below the shortest silence that the parent may be told to take for the end."""
+_LOST_DEVICE: Final = ("CUDA error", "HIP error", "device-side assert", "CUBLAS", "CUDNN_STATUS", "MPS backend")
 """What an error says when nothing more can be computed on its device by this process."""
+_FULL: Final = ("out of memory", "allocate memory")
 
 Job = Callable[[Head, bytes, Callable[[], None]], tuple[Head, Any]]
 """The head and the bytes of a command, and what to call between steps; to the head and the bytes of the answer."""
@@ -64,11 +68,11 @@ class Worker:
                 self._send({"id": head["id"], "event": "cancelled"})
             elif not self._do(jobs[head["do"]], head, payload):
                 return 2
+            self._forget(head["id"])
 
     def _do(self, job: Job, head: Head, payload: bytes) -> bool:
         """Do one job and answer; False when this process is good for no other."""
         number, told_s = head["id"], time.monotonic()
-        self._forget_before(number)
         self._send({"id": number, "event": "working"})
 
         def checkpoint() -> None:
@@ -92,9 +96,9 @@ class Worker:
             return not any(sign in str(error) for sign in _LOST_DEVICE)
         return True
 
-    def _forget_before(self, number: int) -> None:
-        """Numbers rise, and jobs come in their order: what was cancelled after its end is of no use any more."""
-        self._cancelled.difference_update([each for each in tuple(self._cancelled) if each < number])
+    def _forget(self, number: int) -> None:
+        """Numbers rise, and jobs come in their order: what is cancelled after its end is of no use any more."""
+        self._cancelled.difference_update([each for each in tuple(self._cancelled) if each <= number])
 
     def _send(self, head: Head, payload: Any = b"") -> None:
         with self._sending:
@@ -103,18 +107,25 @@ class Worker:
 
     def _read(self) -> None:
         """Until the parent is gone; then so is this process, whatever it is doing."""
-        while start := self._source.read(LENGTHS.size):
-            head_bytes, payload_bytes = lengths(start)
-            head, payload = json.loads(self._source.read(head_bytes)), self._source.read(payload_bytes)
-            if head["do"] == "cancel":
-                self._cancelled.add(head["id"])
-            else:
-                self._commands.put((head, payload))
-        os._exit(0)
+        try:
+            while len(start := self._source.read(LENGTHS.size)) == LENGTHS.size:
+                head_bytes, payload_bytes = lengths(start)
+                head, payload = json.loads(self._source.read(head_bytes)), self._source.read(payload_bytes)
+                if head["do"] == "cancel":
+                    self._cancelled.add(head["id"])
+                else:
+                    self._commands.put((head, payload))
+        finally:  # also where the parent was killed in the middle of a frame
+            os._exit(0)
 
 
 def _as_failure(error: Exception) -> SynthesisFailed:
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error):
+    if (
+        isinstance(error, MemoryError)
+        or "OutOfMemory" in type(error).__name__
+        or any(sign in str(error) for sign in _FULL)
+    ):
+        traceback.clear_frames(error.__traceback__)  # they hold what it was working with
         _free_memory()
         return SynthesisFailed(
             "The model ran out of memory.", code="out_of_memory", remedy="Try a shorter text, or end what else uses it."
@@ -123,18 +134,16 @@ def _as_failure(error: Exception) -> SynthesisFailed:
 
 
 def _free_memory() -> None:
-    import gc
-
-    import torch
-
     gc.collect()
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def main() -> int:
     """Take the pipes for frames alone: what upstream prints goes to the log."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches it too; its parent ends it
+    for each in (signal.SIGINT, signal.SIGTERM):  # a terminal and a service manager send them to it too
+        signal.signal(each, signal.SIG_IGN)  # its parent may have work to finish, and ends it then
     config = json.loads(sys.argv[1])
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")
@@ -148,4 +157,11 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = 1
+    try:
+        status = main()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)  # Python's own way out may wait for a device that is lost

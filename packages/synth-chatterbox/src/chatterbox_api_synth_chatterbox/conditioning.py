@@ -30,9 +30,13 @@ def check_clip(samples: torch.Tensor, rate_hz: int, model: Model) -> torch.Tenso
             field="voice",
             remedy="Record 10 seconds of one person speaking.",
         )
-    if not bool(torch.isfinite(heard).all()) or float(heard.abs().max()) < _SILENT:
+    if not bool(torch.isfinite(heard).all()):
         raise InvalidAudio(
-            "The clip of this voice is silent.",
+            "The clip of this voice has samples that are no numbers.", code="audio_damaged", field="voice"
+        )
+    if float((heard - heard.mean()).abs().max()) < _SILENT:
+        raise InvalidAudio(
+            f"The clip of this voice is silent{'' if len(heard) == len(samples) else f' for {MAX_CLIP_S:g} s'}.",
             code="audio_silent",
             field="voice",
             remedy="Record 10 seconds of one person speaking.",

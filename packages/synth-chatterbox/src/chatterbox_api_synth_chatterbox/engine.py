@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -68,11 +69,17 @@ class Engine:
         return conditioning.analysed(self._tts, heard, rate_hz)
 
     def speak(self, request: Request, voice: bytes | None, checkpoint: Callable[[], None]) -> Speech:
-        """Say one text. Raises InvalidInput, ConfigurationError, and what `checkpoint` raises.
+        """Say one text.
 
         Args:
             voice: of `prepare`; None is the model's own.
-            checkpoint: called before each step; what it raises ends the work.
+            checkpoint: called between steps; what it raises ends the work.
+
+        Raises:
+            InvalidInput: the text is empty or too long.
+            ConfigurationError: there is no voice.
+            ValueError: a parameter is out of bounds.
+            FloatingPointError: what the model computed is no number.
         """
         with torch.inference_mode():
             tokens, reference, generator = self._tokens(request, voice or self._builtin(), checkpoint)
@@ -95,16 +102,18 @@ class Engine:
         cond, reference = conditioning.from_bytes(voice, device=self._device, exaggeration=params.get("exaggeration"))
         generator = torch.Generator(device=self._device).manual_seed(request.seed)
         tokens: list[int] = []
-        for token in speech_tokens(
+        drawn = speech_tokens(
             self._tts.t3,
             cond=cond,
             text_tokens=self._text_tokens(request),
             params=params,
             generator=generator,
             max_tokens=max_tokens(request.text),
-        ):
-            tokens.append(token)
-            checkpoint()
+        )
+        with closing(drawn):
+            for token in drawn:
+                tokens.append(token)
+                checkpoint()
         return tokens, reference, generator
 
     def _params(self, request: Request) -> dict[str, float]:
@@ -118,6 +127,8 @@ class Engine:
 
     def _text_tokens(self, request: Request) -> torch.Tensor:
         """(1, n), with the marks of start and end but for Turbo, which has none."""
+        if not request.text.strip():
+            raise InvalidInput("There is no text to say.", code="empty_input", field="input")
         text = inspect.getmodule(type(self._tts)).punc_norm(request.text)  # type: ignore[union-attr]
         t3 = self._tts.t3
         if t3.is_gpt:
@@ -152,5 +163,6 @@ class Engine:
     def _marked(self, sound: torch.Tensor) -> torch.Tensor:
         if not len(sound):
             return sound
-        marked = self._tts.watermarker.apply_watermark(sound.numpy(), sample_rate=RATE_HZ)
-        return torch.from_numpy(marked)
+        if not bool(torch.isfinite(sound).all()):
+            raise FloatingPointError("the model's sound is not a number")
+        return torch.from_numpy(self._tts.watermarker.apply_watermark(sound.numpy(), sample_rate=RATE_HZ))

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ import torch
 from chatterbox_api_core.errors import ConfigurationError, Unavailable
 from chatterbox_api_synth_chatterbox.engine import Engine
 from chatterbox_api_synth_chatterbox.models import Model
-from chatterbox_api_synth_chatterbox.weights import cached_folder, download, missing_files
+from chatterbox_api_synth_chatterbox.weights import cached_folder, download, loaded_files, missing_files
 
 __all__ = ["chosen_device", "load_engine"]
 
@@ -42,16 +42,14 @@ def load_engine(model: Model, *, folder: str, device: str, report: Progress) -> 
     path = _folder(model, folder, report)
     _check_memory(model, path, target)
     try:
-        with _files_of(path), _reported(path, report):
+        with _files_of(path), _reported(inspect.getmodule(tts_class), loaded_files(model, path), report):
             return Engine(tts_class.from_local(path, target, **_variant(tts_class, path)), model)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _too_little_memory(model, target) from error
-    except (ConfigurationError, Unavailable):
-        raise
     except Exception as error:
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error):
+            raise _too_little_memory(model, target) from error
         _log.exception("%s cannot be loaded from %s", model.title, path)
         raise ConfigurationError(
-            f"{model.title} cannot be loaded from {path}: {type(error).__name__}: {str(error)[:300]}.",
+            f"{model.title} cannot be loaded from {path}: {type(error).__name__}: {_one_line(error)}.",
             code="weights_broken",
             remedy="Fetch the files again; they belong to chatterbox-tts 0.1.7 or later.",
         ) from error
@@ -96,6 +94,13 @@ def _folder(model: Model, folder: str, report: Progress) -> Path:
         report(f"looking for {model.repository}")
         return cached_folder(model) or download(model, report)
     path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise ConfigurationError(
+            f"CHATTERBOX_MODEL_DIR={folder} is not a folder.",
+            code="weights_missing",
+            field="CHATTERBOX_MODEL_DIR",
+            remedy=f"Name the folder with the files of {model.repository}.",
+        )
     missing = missing_files(model, path)
     if missing:
         raise ConfigurationError(
@@ -119,7 +124,7 @@ def _files_of(path: Path) -> Iterator[None]:
     """Keep upstream's tokenizers off the network: what they ask the Hub for is in the folder or nowhere."""
     from chatterbox.models.tokenizers import tokenizer as module
 
-    def local(*, repo_id: str, filename: str, **_: object) -> str:
+    def local(repo_id: str, filename: str, **_: object) -> str:
         if not (path / filename).is_file():
             raise FileNotFoundError(f"{filename} of {repo_id} is not in {path}")
         return str(path / filename)
@@ -145,29 +150,28 @@ def _files_of(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reported(path: Path, report: Progress) -> Iterator[None]:
-    """Tell how far loading is, each time a file of weights is opened."""
+def _reported(module: Any, files: Sequence[Path], report: Progress) -> Iterator[None]:
+    """Tell how far loading is, each time upstream's module opens a file of weights."""
     import safetensors.torch as safe
-    from chatterbox import mtl_tts, tts, tts_turbo
 
-    total = max(1, sum(file.stat().st_size for file in path.iterdir() if file.is_file()))
+    total = max(1, sum(file.stat().st_size for file in files))
     opened = 0
 
     def telling(load: Callable[..., Any]) -> Callable[..., Any]:
         def told(file: Any, *args: Any, **kwargs: Any) -> Any:
             nonlocal opened
-            name = Path(str(file))
-            report(f"loading {name.name}, {100 * opened // total} % done")
-            opened += name.stat().st_size if name.is_file() else 0
+            path = Path(str(file))
+            if path in files:
+                report(f"loading {path.name}, {100 * opened // total} % done")
+                opened += path.stat().st_size
             return load(file, *args, **kwargs)
 
         return told
 
-    places = [(tts, "load_file"), (tts_turbo, "load_file"), (mtl_tts, "load_safetensors"), (torch, "load")]
-    upstream = [(place, name, getattr(place, name)) for place, name in places if hasattr(place, name)]
+    places = [(module, name) for name, value in vars(module).items() if value is safe.load_file] + [(torch, "load")]
+    upstream = [(place, name, getattr(place, name)) for place, name in places]
     for place, name, function in upstream:
-        if function in (safe.load_file, torch.load):
-            setattr(place, name, telling(function))
+        setattr(place, name, telling(function))
     try:
         yield
     finally:
@@ -177,18 +181,15 @@ def _reported(path: Path, report: Progress) -> Iterator[None]:
 
 def _check_memory(model: Model, path: Path, device: str) -> None:
     """Refuse early what would only fail slowly, or have the system end some process."""
-    needed = _WORKING_BYTES + sum(
-        file.stat().st_size
-        for file in path.iterdir()
-        if file.suffix in (".safetensors", ".pt") and file.name in _names(model)
-    )
+    needed = _WORKING_BYTES + sum(file.stat().st_size for file in loaded_files(model, path))
     free = _free_bytes(device)
     if free is not None and free < needed:
         raise _too_little_memory(model, device, needed=needed, free=free)
 
 
-def _names(model: Model) -> set[str]:
-    return {name for names in model.files for name in ((names,) if isinstance(names, str) else names)}
+def _one_line(error: Exception) -> str:
+    """What an error says; that of weights of other sizes runs over hundreds of lines."""
+    return " ".join(str(error).split())[:300].rstrip(".")
 
 
 def _free_bytes(device: str) -> int | None:

@@ -10,6 +10,7 @@ Work that a process was doing when it ended fails, and says so; work that waited
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import logging
 import os
@@ -26,7 +27,8 @@ __all__ = ["ModelProcess"]
 _log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
-"""Processes that may end under work that waits, before it fails with them."""
+"""Processes that may end for no work's sake under work that waits, before it fails with them."""
+_STOPPING: Final = ("The service is stopping.", "engine_unavailable")
 _ENVIRONMENT: Final = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -67,13 +69,13 @@ class ModelProcess:
     @property
     def pid(self) -> int | None:
         """Of the child, while there is one."""
-        return self._child.pid if self._child is not None and self._child.usable else None
+        return self._child.pid if self._child is not None and self._child.alive else None
 
     @property
     def load_failure(self) -> ChatterboxError | None:
         """Why the model cannot be had; None again when the next request would try."""
         if self._load_failure is not None and time.monotonic() < self._load_failure[0]:
-            return self._load_failure[1]
+            return copy.copy(self._load_failure[1])  # one that is raised again and again holds on to all its callers
         return None
 
     async def run(self, head: Head, payload: bytes | memoryview = b"") -> Answer:
@@ -87,14 +89,7 @@ class ModelProcess:
         self._running += 1
         self._stay()
         try:
-            for _ in range(_TRIES):
-                child = await self._ready_child()
-                try:
-                    return await child.ask(next(self._numbers), head, payload)
-                except Lost as lost:
-                    if lost.began:
-                        raise SynthesisFailed(str(lost), code=lost.code) from lost
-            raise Unavailable("The model's process ended again and again.", code="engine_died", retry_after_s=10)
+            return await self._answer(head, payload)
         finally:
             self._running -= 1
             self._leave_when_idle()
@@ -102,26 +97,35 @@ class ModelProcess:
     async def load(self) -> None:
         """Have the model in memory. Raises as `run` does."""
         await self._ready_child()
-        self._leave_when_idle()
 
     async def close(self) -> None:
-        """End the child, whatever it is doing."""
+        """End the child, whatever it is doing. Takes 5 s at the most."""
         self._closed = True
         self._stay()
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.wait((self._starting,))
         if self._child is not None:
-            await self._child.end("The service is stopping.", code="engine_unavailable")
-        for task in tuple(self._ending):
-            await asyncio.wait((task,))
+            await self._child.end(*_STOPPING)
+        if self._starting is not None:
+            await asyncio.wait((self._starting,))
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _answer(self, head: Head, payload: bytes | memoryview) -> Answer:
+        ended = 0
+        while ended < _TRIES:
+            child = await self._ready_child()
+            try:
+                return await child.ask(next(self._numbers), head, payload)
+            except Lost as lost:
+                if lost.began and not self._closed:
+                    raise SynthesisFailed(str(lost), code=lost.code) from lost
+                ended += not lost.other_began
+        raise Unavailable("The model's process ended again and again.", code="engine_died", retry_after_s=10)
 
     async def _ready_child(self) -> Child:
         """The child, ready to work; all who ask while it loads wait for the same one."""
+        self._check_open()
         if self._child is not None and self._child.usable:
             return self._child
-        if self._closed:
-            raise Unavailable("The engine is stopping.", code="engine_unavailable")
         if self._starting is None:
             if (known := self.load_failure) is not None:
                 raise known
@@ -129,27 +133,44 @@ class ModelProcess:
             self._starting.add_done_callback(self._started)
         return await asyncio.shield(self._starting)
 
+    def _check_open(self) -> None:
+        if self._closed:
+            reason, code = _STOPPING
+            raise Unavailable(reason, code=code)
+
     async def _start(self) -> Child:
         began_s = time.monotonic()
+        await self._farewell()
+        self._check_open()
         child = await Child.start(
             self._config, environment=self._environment, title=self._title, patience=self._patience
         )
+        self._child = child
         try:
+            self._check_open()
             await child.ready
         except BaseException:
-            await child.end("The model could not be loaded.", code="engine_unavailable")
+            await child.end("The model could not be loaded.", "engine_unavailable")
             raise
         _log.info("%s is ready after %.1f s", self._title, time.monotonic() - began_s)
         return child
 
+    async def _farewell(self) -> None:
+        """Until no other process holds the model: two may not fit into memory."""
+        if self._child is not None:
+            await self._child.end("It is replaced.")
+        if self._ending:
+            await asyncio.wait(self._ending)
+
     def _started(self, task: asyncio.Task[Child]) -> None:
         self._starting = None
+        self._leave_when_idle()  # whoever asked may have gone meanwhile
         if task.cancelled():
             return
         error = task.exception()
         if error is None:
-            self._child, self._load_failure = task.result(), None
-        elif isinstance(error, ChatterboxError):
+            self._load_failure = None
+        elif isinstance(error, ChatterboxError) and not self._closed:
             self._load_failure = (time.monotonic() + self._patience.retry_s, error)
             _log.error("%s cannot be loaded: %s", self._title, error)
 
@@ -164,10 +185,10 @@ class ModelProcess:
             self._idle = asyncio.get_running_loop().call_later(self._patience.idle_s, self._leave)
 
     def _leave(self) -> None:
-        child, self._child = self._child, None
-        if child is None:
+        if self._child is None or not self._child.usable:
             return
         _log.info("%s leaves memory after %g s without work", self._title, self._patience.idle_s)
+        child, self._child = self._child, None
         task = asyncio.create_task(child.end("It was idle."))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

@@ -19,19 +19,21 @@ _TURBO_STEPS: Final = 2
 
 @contextmanager
 def stepwise(s3gen: Any, checkpoint: Callable[[], None]) -> Iterator[None]:
-    """Call `checkpoint` before each step of the flow; what it raises ends the rendering."""
-    estimator = s3gen.flow.decoder.estimator
-    upstream = estimator.forward
+    """Call `checkpoint` before each step of the flow and before the vocoder; what it raises ends the rendering."""
 
-    def step(*args: Any, **kwargs: Any) -> Any:
-        checkpoint()
-        return upstream(*args, **kwargs)
+    def stopping(upstream: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            checkpoint()
+            return upstream(*args, **kwargs)
 
-    estimator.forward = step
+        return step
+
+    estimator, vocoder = s3gen.flow.decoder.estimator, s3gen.mel2wav
+    estimator.forward, vocoder.inference = stopping(estimator.forward), stopping(vocoder.inference)
     try:
         yield
     finally:
-        del estimator.forward
+        del estimator.forward, vocoder.inference
 
 
 def rendered(

@@ -12,7 +12,7 @@ from typing import Final
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
 from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
-from chatterbox_api_core.parameters import check_params
+from chatterbox_api_core.parameters import check_params, check_seed
 from chatterbox_api_synth_chatterbox.health import Health
 from chatterbox_api_synth_chatterbox.lifeline import Patience
 from chatterbox_api_synth_chatterbox.models import MAX_CLIP_S, MODELS, RATE_HZ, Model
@@ -90,10 +90,12 @@ class ChatterboxSynthesizer:
         try:
             yield synthesizer
         finally:
-            await synthesizer._voices.close()
-            await process.close()
-            if loading is not None:
-                await asyncio.gather(loading, return_exceptions=True)
+            try:
+                await process.close()
+            finally:
+                await synthesizer._voices.close()
+                if loading is not None:
+                    await asyncio.gather(loading, return_exceptions=True)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -112,12 +114,8 @@ class ChatterboxSynthesizer:
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
         """As the port says. Raises InvalidInput for what would harm the model, InvalidAudio for such a clip."""
         request = self._request(utterance)
-        try:
-            voice = b"" if prompt is None else await self._voices.get(prompt.key, lambda: self._analysed(prompt))
-            _, samples = await self._process.run(request, voice)
-        except SynthesisFailed as error:
-            self._health.failed(error)
-            raise
+        voice = b"" if prompt is None else await self._voices.get(prompt.key, lambda: self._analysed(prompt))
+        samples = await self._run(request, voice)
         self._health.succeeded()
         if samples:
             yield Pcm(memoryview(samples).cast("f"), RATE_HZ)
@@ -125,24 +123,35 @@ class ChatterboxSynthesizer:
     async def _analysed(self, prompt: VoicePrompt) -> bytes:
         pcm = await prompt.pcm()
         heard = pcm.samples[: round(MAX_CLIP_S * pcm.rate_hz)]
-        _, voice = await self._process.run({"do": "prepare", "rate_hz": pcm.rate_hz}, heard.cast("B"))
-        return voice
+        return await self._run({"do": "prepare", "rate_hz": pcm.rate_hz}, heard.cast("B"))
+
+    async def _run(self, command: dict[str, object], payload: bytes | memoryview) -> bytes:
+        """One job; a failure of it counts once, however many wait for it."""
+        try:
+            _, result = await self._process.run(command, payload)
+        except SynthesisFailed as error:
+            self._health.failed(error)
+            raise
+        return result
 
     def _request(self, utterance: Utterance) -> dict[str, object]:
         """The command for an utterance, checked: who embeds the engine may not have come through core's checks."""
         text = utterance.text
         if not text.strip() or len(text) > self._model.max_chars:
             raise InvalidInput(
-                f"The engine takes from 1 to {self._model.max_chars} characters at a time, not {len(text.strip())}.",
+                f"The engine takes from 1 to {self._model.max_chars} characters at a time, not "
+                f"{len(text) if text.strip() else 0}.",
                 code="text_too_long" if text.strip() else "empty_input",
                 field="input",
             )
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidInput("The text has half a character in it: a lone surrogate.", field="input")
         language = utterance.language or self._language
         if language not in {spoken.tag for spoken in self._capabilities.languages}:
             raise InvalidInput(
                 f"{self._model.title} does not speak {language[:32]!r}.", code="unsupported_language", field="language"
             )
-        seed = secrets.randbits(63) if utterance.seed is None else utterance.seed
+        seed = secrets.randbits(63) if utterance.seed is None else check_seed(utterance.seed)
         return {
             "do": "speak",
             "text": text,

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+from chatterbox_api_core.errors import Unavailable
 
 __all__ = ["AnalysedVoices"]
+
+_CALL_OFF_S: Final = 1.0
 
 
 class AnalysedVoices:
@@ -37,36 +42,46 @@ class AnalysedVoices:
         task, waiting = self._flights.get(key, (None, 0))
         if task is None:
             task = asyncio.create_task(self._analyse(key, analyse))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # whether or not anybody waits
         self._flights[key] = (task, waiting + 1)
         try:
             return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():
+                raise Unavailable("The service is stopping.", code="engine_unavailable") from None
+            raise
         finally:
             self._leave(key, task)
 
     async def close(self) -> None:
-        """Call off what is under way."""
+        """Call off what is under way; whoever waits for it is told so."""
         tasks = [task for task, _ in self._flights.values()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CALL_OFF_S)
 
     async def _analyse(self, key: str, analyse: Callable[[], Awaitable[bytes]]) -> bytes:
         voice = await analyse()
         if len(voice) <= self._max_bytes:
+            self._bytes += len(voice) - len(self._kept.pop(key, b""))
             self._kept[key] = voice
-            self._bytes += len(voice)
         while self._bytes > self._max_bytes:
             self._bytes -= len(self._kept.popitem(last=False)[1])
         return voice
 
     def _leave(self, key: str, task: asyncio.Task[bytes]) -> None:
-        waiting = self._flights[key][1] - 1 if self._flights.get(key, (None, 0))[0] is task else 0
-        if task.done() or not waiting:
-            if self._flights.get(key, (None, 0))[0] is task:
-                del self._flights[key]
-            if not task.done():
-                task.cancel()
-            elif not task.cancelled():
-                task.exception()  # seen
+        flight, waiting = self._flights.get(key, (None, 0))
+        if flight is not task:
+            return
+        if waiting > 1 and not task.done():
+            self._flights[key] = (task, waiting - 1)
         else:
-            self._flights[key] = (task, waiting)
+            del self._flights[key]
+            task.cancel()
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that somebody cancelled, rather than what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

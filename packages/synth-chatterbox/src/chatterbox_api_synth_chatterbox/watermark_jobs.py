@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -14,22 +15,37 @@ from chatterbox_api_synth_chatterbox.wire import Head
 
 __all__ = ["load"]
 
+_WINDOW: Final = 2048
+"""Samples that Perth needs at its own rate; of fewer it makes no spectrum."""
+
 
 def load(config: dict[str, Any], report: Callable[[str], None]) -> dict[str, Job]:
     report("loading the watermark's model")
-    perth = importlib.import_module("perth")
-    if perth.PerthImplicitWatermarker is None:
-        raise ConfigurationError(
-            "The watermark cannot be read: resemble-perth finds no pkg_resources.",
-            code="watermark_missing",
-            remedy='Install it: pip install "setuptools<81".',
-        )
-    watermarker = perth.PerthImplicitWatermarker()
+    watermarker = _perth().PerthImplicitWatermarker()
+    shortest_s = _WINDOW / watermarker.perth_net.hp.sample_rate
 
     def detect(head: Head, clip: bytes, checkpoint: Callable[[], None]) -> tuple[Head, bytes]:
         samples = torch.frombuffer(bytearray(clip), dtype=torch.float32).numpy()
+        if len(samples) < shortest_s * head["rate_hz"]:
+            return {"confidence": 0.0}, b""
         with torch.inference_mode():
-            bits = watermarker.get_watermark(samples, sample_rate=head["rate_hz"], round=False)
-        return {"confidence": float(bits.mean())}, b""
+            found = float(watermarker.get_watermark(samples, sample_rate=head["rate_hz"], round=False).mean())
+        return {"confidence": found if math.isfinite(found) else 0.0}, b""  # silence is no number
 
     return {"detect": detect}
+
+
+def _perth() -> Any:
+    """Perth, with the watermark there; it hides what it could not import behind a None."""
+    try:
+        perth = importlib.import_module("perth")
+        if perth.PerthImplicitWatermarker is None:
+            importlib.import_module("perth.perth_net.perth_net_implicit.perth_watermarker")
+    except ImportError as error:
+        package = "setuptools<81" if error.name == "pkg_resources" else "chatterbox-api[model]"
+        raise ConfigurationError(
+            f"The watermark cannot be read: {error}.",
+            code="watermark_missing",
+            remedy=f'Install it: pip install "{package}".',
+        ) from error
+    return perth

@@ -6,9 +6,9 @@ To the child:    {"id", "do": "prepare", "rate_hz"} + samples     -> "done" + th
                  {"id", "do": "cancel"}
 From the child:  {"event": "loading", "text"}                     while it gets ready
                  {"event": "ready", "text"}                       once
-                 {"id", "event": "working"}                       as work begins, and at least each second it goes on
+                 {"id", "event": "working"}                       as work begins, and often while it goes on
                  {"id", "event": "done", ...} + bytes
-                 {"id", "event": "failed", "kind", "code", "message", "field", "remedy"}
+                 {"id", "event": "failed", "kind", "code", "message", "field", "remedy", "retry_after_s"}
                  {"event": "failed", ...}                         it could not get ready, and ends
 
 Samples are 32-bit floats, mono. Without an end of its input the child lives; with it, it dies at once.
@@ -33,6 +33,7 @@ __all__ = ["LENGTHS", "Head", "as_error", "as_failure", "frame", "lengths"]
 
 Head: TypeAlias = dict[str, Any]
 LENGTHS: Final = struct.Struct("<II")
+_MAX_HEAD_BYTES: Final = 2**20
 _MAX_BYTES: Final = 512 * 2**20
 _KINDS: Final = {
     cls.__name__: cls for cls in (ConfigurationError, InvalidAudio, InvalidInput, SynthesisFailed, Unavailable)
@@ -40,14 +41,17 @@ _KINDS: Final = {
 
 
 def frame(head: Head, payload: bytes | memoryview = b"") -> bytes:
-    text = json.dumps(head).encode()
-    return b"".join((LENGTHS.pack(len(text), memoryview(payload).nbytes), text, payload))
+    """Raises ValueError for what `lengths` would refuse."""
+    text, size = json.dumps(head).encode(), memoryview(payload).nbytes
+    if len(text) > _MAX_HEAD_BYTES or size > _MAX_BYTES:
+        raise ValueError("too much for a frame")
+    return b"".join((LENGTHS.pack(len(text), size), text, payload))
 
 
 def lengths(data: bytes) -> tuple[int, int]:
     """How long a frame's head and bytes are. Raises ValueError where this is no frame."""
     head, payload = LENGTHS.unpack(data)
-    if head + payload > _MAX_BYTES:
+    if head > _MAX_HEAD_BYTES or payload > _MAX_BYTES:
         raise ValueError("not a frame")
     return head, payload
 
@@ -62,15 +66,19 @@ def as_failure(error: ChatterboxError) -> Head:
         "message": error.message,
         "field": error.field,
         "remedy": error.remedy,
+        "retry_after_s": getattr(error, "retry_after_s", None),
     }
 
 
 def as_error(head: Head) -> ChatterboxError:
     """The error that a frame carries."""
-    cls = _KINDS.get(head.get("kind", ""), SynthesisFailed)
-    return cls(
+    cls = _KINDS.get(str(head.get("kind")), SynthesisFailed)
+    error = cls(
         str(head.get("message", "The model failed and gave no reason.")),
         code=head.get("code"),
         field=head.get("field"),
         remedy=head.get("remedy"),
     )
+    if isinstance(error, Unavailable):
+        error.retry_after_s = float(head.get("retry_after_s") or error.retry_after_s)
+    return error

@@ -1,0 +1,82 @@
+"""On PYTHONPATH, gives the model's process jobs that need no model: the process itself is the real one.
+
+What it is told as the model's folder is a folder of the test: what stands in its file `loading` happens while loading,
+and each job that begins adds a line to its file `jobs`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+STEP_S = 0.001
+
+
+def load(config: dict[str, Any], report: Callable[[str], None]) -> dict[str, Any]:
+    from chatterbox_api_core.errors import ConfigurationError
+
+    faults = importlib.import_module("faults")
+    folder = Path(config["folder"])
+    _record(folder, "load")
+    report("a quarter is done")
+    word, _, rest = (folder / "loading").read_text().partition(" ") if (folder / "loading").exists() else ("", "", "")
+    if word == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "crash":
+        raise ImportError("a library is missing")
+    if word == "fail":
+        raise ConfigurationError("Weights are missing.", code="weights_missing", remedy="Put them there.")
+    if word == "sleep":
+        time.sleep(float(rest))
+
+    def prepare(head: dict[str, Any], clip: bytes, checkpoint: Callable[[], None]) -> tuple[dict[str, Any], bytes]:
+        """A clip whose first sample is above 1 fails by its value."""
+        _record(folder, "prepare")
+        (first,) = struct.unpack_from("f", clip)
+        if first > 1:
+            planted = {2.0: "audio", 3.0: "raise", 4.0: "kill", 5.0: "hang"}[first]
+            faults.planted(f"[[{planted}@1]]", checkpoint)()
+        time.sleep(0.05)
+        return {}, hashlib.sha256(clip).digest()
+
+    def speak(head: dict[str, Any], voice: bytes, checkpoint: Callable[[], None]) -> tuple[dict[str, Any], bytes]:
+        """As many steps as the text has characters; four samples that nothing else would have."""
+        _record(folder, head["text"])
+        step = faults.planted(head["text"], checkpoint)
+        for _ in head["text"]:
+            time.sleep(STEP_S)
+            step()
+        if head["text"] == "How many are cancelled?":
+            worker = _worker()
+            return {}, struct.pack("f", len(worker._cancelled))
+        told = f"{head['text']} {head['seed']} {head['language']} {head['params']}".encode() + voice
+        return {}, struct.pack("4f", *(byte / 256 for byte in hashlib.sha256(told).digest()[:4]))
+
+    return {"prepare": prepare, "speak": speak}
+
+
+def _worker() -> Any:
+    frame = sys._getframe()
+    while not hasattr(frame.f_locals.get("self"), "_cancelled"):
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return frame.f_locals["self"]
+
+
+def _record(folder: Path, what: str) -> None:
+    with (folder / "jobs").open("a") as file:
+        file.write(f"{what}\n")
+
+
+_NAME = "chatterbox_api_synth_chatterbox.speech_jobs"
+sys.modules[_NAME] = ModuleType(_NAME)
+sys.modules[_NAME].load = load  # type: ignore[attr-defined]
