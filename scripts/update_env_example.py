@@ -38,7 +38,8 @@ _GROUPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
         ("R2_",),
     ),
     ("Clips in memory", "", ("CLIP_CACHE",)),
-    ("The engine chatterbox", "", ("CHATTERBOX_",)),
+    ("The watermark", "", ("WATERMARK_",)),
+    ("The engine chatterbox", "", ("CHATTERBOX_", "IDLE_UNLOAD_")),
     ("The engine espeak", "", ("ESPEAK_",)),
     ("The engine tone", "For tests; it only hums.", ("TONE_",)),
 )

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from chatterbox_api.compose import chosen, compose
+from chatterbox_api.choosing import AUTO, chosen
+from chatterbox_api.compose import compose
 from chatterbox_api.environment import check_all
 from chatterbox_api_core.errors import ConfigurationError, PluginError
-from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VOICE_STORES, Plugin, load
+from chatterbox_api_core.plugins import (
+    CLIP_READERS,
+    ENCODERS,
+    GROUPS,
+    SYNTHESIZERS,
+    VOICE_STORES,
+    WATERMARK_DETECTORS,
+    Absent,
+    Incomplete,
+    OnRequest,
+    Plugin,
+    Ready,
+    State,
+    installed,
+    load,
+)
 
 
 def test_auto_takes_the_first_that_is_set_up() -> None:
@@ -87,6 +104,91 @@ def test_placeholders_and_impossible_values_stop(name: str, value: str) -> None:
         check_all({**R2, name: value})
     assert caught.value.field == name
     assert "SECRET" not in name or value not in str(caught.value)
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, State]:
+    """States by the names of adapters; what is put here counts instead of the adapter's own."""
+    given: dict[str, State] = {}
+
+    def with_state(group: str, name: str) -> Plugin[Any]:
+        plugin = load(group, name)
+        return replace(plugin, state=lambda env: given[name]) if name in given else plugin
+
+    monkeypatch.setattr("chatterbox_api.choosing.load", with_state)
+    return given
+
+
+def test_auto_passes_by_what_is_to_be_asked_for_and_says_why(
+    states: dict[str, State], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chatterbox_api")
+    states["chatterbox"] = OnRequest("it would fetch 3.2 GB of weights")
+    assert chosen(SYNTHESIZERS, {}) == ("espeak",)
+    assert caplog.messages == ["chatterbox is passed by: it would fetch 3.2 GB of weights"]
+    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": "chatterbox"}) == ("chatterbox",)
+    states["chatterbox"] = Ready()
+    assert chosen(SYNTHESIZERS, {}) == ("chatterbox",)
+
+
+def test_where_nothing_is_left_each_reason_is_told(states: dict[str, State]) -> None:
+    states |= {"chatterbox": OnRequest("it would fetch weights"), "espeak": Absent("it has lost its voice")}
+    with pytest.raises(ConfigurationError) as caught:
+        chosen(SYNTHESIZERS, {})
+    told = str(caught.value)
+    assert "(chatterbox: it would fetch weights; espeak: it has lost its voice)" in told
+    assert caught.value.field == "SYNTHESIZER"
+
+
+@pytest.mark.parametrize(
+    ("missing", "field", "words"),
+    [
+        (("ESPEAK_DATA_PATH",), "ESPEAK_DATA_PATH", ("ESPEAK_DATA_PATH is missing", "Set what is missing")),
+        (("a folder", "ESPEAK_DATA_PATH"), "ESPEAK_DATA_PATH", ("are missing", "Put what is missing there")),
+        (("the package chatterbox-tts",), None, ("the package chatterbox-tts is missing", "Put what is missing there")),
+    ],
+)
+def test_the_field_of_what_is_half_set_up_is_a_setting_or_none(
+    states: dict[str, State], missing: tuple[str, ...], field: str | None, words: tuple[str, ...]
+) -> None:
+    states |= {"chatterbox": Absent("not wanted"), "espeak": Incomplete(missing)}
+    with pytest.raises(ConfigurationError) as caught:
+        chosen(SYNTHESIZERS, {})
+    assert caught.value.field == field
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_each_group_has_a_setting_and_an_order() -> None:
+    assert set(AUTO) == set(GROUPS)
+    for group, names in AUTO.items():
+        assert {entry.name for entry in installed(group)} >= set(names)
+
+
+QUIET = {"SYNTHESIZER": "tone", "VOICE_STORE": "memory"}
+
+
+async def test_a_detector_of_watermarks_is_taken_where_it_is_set_up(states: dict[str, State]) -> None:
+    states["perth"] = Ready()
+    assert chosen(WATERMARK_DETECTORS, {}) == ("perth",)
+    for value in ("", "auto", "perth"):
+        async with compose({**QUIET, "WATERMARK_DETECTOR": value}) as service:
+            assert service.watermarks is not None
+    async with compose({**QUIET, "WATERMARK_DETECTOR": "none"}) as service:
+        assert service.watermarks is None
+
+
+async def test_without_a_detector_a_service_speaks_unless_one_is_asked_for(states: dict[str, State]) -> None:
+    states["perth"] = Absent("resemble-perth is not installed")
+    async with compose(QUIET) as service:
+        assert service.watermarks is None
+    for name, error in (("perth", ConfigurationError), ("nobody", PluginError)):
+        with pytest.raises(error, match=name):
+            async with compose({**QUIET, "WATERMARK_DETECTOR": name}):
+                pass
+    states["perth"] = Incomplete(("half of it",))
+    with pytest.raises(ConfigurationError, match="half of it is missing"):
+        async with compose(QUIET):
+            pass
 
 
 async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: pytest.MonkeyPatch) -> None:

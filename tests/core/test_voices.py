@@ -131,9 +131,9 @@ async def test_aliases_are_bounded_and_the_name_is_none() -> None:
 async def test_language_and_consent_are_kept_changed_and_cleared() -> None:
     voices = library()
     await voices.create("Anna", ONE, language="en", consent="recorded 2026-05-01")
-    changed = await voices.update("anna", language="pt-BR")
+    changed, _ = await voices.change("anna", language="pt-BR")
     assert (changed.language, changed.consent) == ("pt-BR", "recorded 2026-05-01")
-    cleared = await voices.update("anna", language=None, consent=None)
+    cleared, _ = await voices.change("anna", language=None, consent=None)
     assert (cleared.language, cleared.consent, cleared.revision) == (None, None, 3)
 
 
@@ -142,9 +142,9 @@ async def test_several_changes_are_checked_before_the_first_is_written() -> None
     await voices.create("Anna", ONE, language="en")
     for bad in ({"new_name": "a/b"}, {"consent": "x" * 5000}, {"data": b"noise"}, {"language": "!"}):
         with pytest.raises(InvalidInput):
-            await voices.update("anna", **{"new_name": "Bea", "language": "de", "data": TWO, **bad})  # type: ignore[arg-type]
+            await voices.change("anna", **{"new_name": "Bea", "language": "de", "data": TWO, **bad})  # type: ignore[arg-type]
     assert (await voices.get("anna")).language == "en"
-    changed = await voices.update("anna", new_name="Bea", language="de", data=TWO, filename="two.wav")
+    changed, _ = await voices.change("anna", new_name="Bea", language="de", data=TWO, filename="two.wav")
     assert (changed.name, changed.language, changed.duration_s, changed.filename) == ("Bea", "de", 2.5, "two.wav")
     assert await voices.audio(changed) == TWO
 

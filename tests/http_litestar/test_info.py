@@ -29,7 +29,7 @@ async def test_models_voices_languages_and_health_with_and_without_v1() -> None:
         for prefix in ("", "/v1"):
             models = (await client.get(f"{prefix}/models")).json()
             assert models["object"] == "list"
-            assert {"id", "object", "created", "owned_by"} == set(models["data"][0])
+            assert {"id", "object", "created", "owned_by", "parameters"} == set(models["data"][0])
             assert {"test", "tts-1", "chatterbox-tts-1"} <= {model["id"] for model in models["data"]}
             assert (await client.get(f"{prefix}/models/tts-1")).json()["id"] == "tts-1"
             assert (await client.get(f"{prefix}/audio/models")).json()["models"][0]["id"] == "test"

@@ -19,6 +19,7 @@ from chatterbox_api_core.reference import MemoryStore
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_encoders.clip_reader import PyavClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_http_litestar import HttpLimits, create_app
@@ -54,10 +55,15 @@ def library_of(store: VoiceStore | None = None) -> VoiceLibrary:
 
 @asynccontextmanager
 async def serving(
-    speech: SpeechService, *, store: VoiceStore | None = None, limits: HttpLimits | None = None
+    speech: SpeechService,
+    *,
+    store: VoiceStore | None = None,
+    limits: HttpLimits | None = None,
+    watermarks: Watermarks | None = None,
 ) -> AsyncGenerator[str, None]:
     """The address of a server that runs for the length of the block."""
-    app = create_app(speech=speech, voices=library_of(store), version="test", limits=limits)
+    voices = library_of(store)
+    app = create_app(speech=speech, voices=voices, watermarks=watermarks, version="test", limits=limits)
     port = free_port()
     server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False)
     task = asyncio.create_task(server.serve())

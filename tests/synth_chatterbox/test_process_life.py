@@ -59,6 +59,22 @@ async def test_what_cannot_be_loaded_is_said_and_tried_again_later(
             assert process.load_failure is None
 
 
+async def test_who_waits_long_for_the_model_is_told_how_far_it_is(folder: Path, environment: dict[str, str]) -> None:
+    """And the loading goes on: who comes back later speaks."""
+    (folder / "loading").write_text("sleep 3")
+    async with Process(folder, environment, Patience(wait_s=1)) as process:
+        assert process.slow_load is None
+        with pytest.raises(Unavailable, match="Quick is not in memory yet") as told:
+            await process.say("one")
+        assert told.value.code == "engine_loading"
+        assert process.slow_load is not None
+        async with asyncio.timeout(20):
+            while process.slow_load is not None:
+                await asyncio.sleep(0.05)
+        assert len(await process.say("two")) == 4
+        assert process.jobs() == ["load", "two"]
+
+
 async def test_a_known_failure_holds_on_to_none_of_those_it_was_told_to(
     folder: Path, environment: dict[str, str]
 ) -> None:

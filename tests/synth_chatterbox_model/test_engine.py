@@ -76,7 +76,14 @@ def test_parameters_reach_the_sound_as_upstream_has_them(engine: Engine, upstrea
 @pytest.mark.parametrize("model_name", ["multilingual"])
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("de", "Schöne Grüße!"), ("zh", "你好"), ("ko", "안녕하세요"), ("ru", "Добрый день"), ("he", "שלום"), ("hi", "नमस्ते")],
+    [
+        ("de", "Schöne Grüße!"),
+        ("zh", "你好"),
+        ("ko", "안녕하세요"),
+        ("ru", "Добрый день"),
+        ("he", "שלום"),
+        ("hi", "नमस्ते"),
+    ],
 )
 def test_each_language_sounds_as_upstream_has_it(engine: Engine, upstream: Any, language: str, text: str) -> None:
     request = Request(text, 10, language)
@@ -119,21 +126,21 @@ def test_marks_among_the_tokens_are_not_sounded(engine: Engine, monkeypatch: pyt
 def test_no_request_leaves_a_trace_in_another(
     engines: Callable[[str], Engine], clip: Callable[..., torch.Tensor]
 ) -> None:
-    """Three models, two cloned voices and the model's own, in any order, whatever chance was before."""
+    """Three models, each in its own voice and in a cloned one, in any order, whatever chance was before."""
     alone = {}
     for name in MODELS:
-        voices = [engines(name).prepare(clip(hz, 5.1), 24_000) for hz in (100.0, 220.0)]
-        for number, voice in enumerate((None, *voices)):
-            request = Request(TEXT[: 8 + 5 * number], 20 + number, params={"temperature": 0.7 + number / 10})
-            untouched = Engine(copy.deepcopy(engines(name)._tts), MODELS[name])
+        untouched = Engine(copy.deepcopy(engines(name)._tts), MODELS[name])
+        for number, voice in enumerate((None, untouched.prepare(clip(duration_s=5.1), 24_000))):
+            request = Request(TEXT[: 10 + 9 * number], 20 + number, params={"temperature": 0.7 + number / 10})
             alone[name, number] = (request, voice, samples(untouched, request, voice))
     order = random.Random(1)
-    for _ in range(2):
-        for (name, _), (request, voice, expected) in order.sample(list(alone.items()), len(alone)):
+    for _ in range(3):
+        for request_key in order.sample(list(alone), len(alone)):
+            request, voice, expected = alone[request_key]
             torch.manual_seed(order.randrange(2**32))
             torch.rand(order.randrange(1, 50))
-            kept = bytes(voice) if voice else None
-            assert torch.equal(samples(engines(name), request, voice), expected)
+            kept = bytes(bytearray(voice)) if voice else None
+            assert torch.equal(samples(engines(request_key[0]), request, voice), expected)
             assert voice == kept
 
 
@@ -141,6 +148,7 @@ def test_another_seed_is_another_reading(engine: Engine) -> None:
     assert not torch.equal(samples(engine, Request(TEXT, 1)), samples(engine, Request(TEXT, 2)))
 
 
+@pytest.mark.parametrize("model_name", ["original"])
 def test_seeds_may_have_63_bits(engine: Engine) -> None:
     request = Request(TEXT, 2**63 - 1)
     assert torch.equal(samples(engine, request), samples(engine, request))
@@ -159,7 +167,7 @@ def test_the_work_stops_at_each_checkpoint(engine: Engine, hooks: Callable[[Engi
     tokens = len(engine.speak(request, None, count).tokens)
     flow_steps = 2 if engine._tts.t3.is_gpt else 10
     assert total == tokens + flow_steps + 2, "each token, each step of the flow, before the vocoder, before the mark"
-    for limit in [*range(1, total, 6), total - 1, total]:
+    for limit in [*range(1, total - 2, 11), *range(total - 2, total + 1)]:
         calls = 0
 
         def stop(limit: int = limit) -> None:
@@ -196,6 +204,7 @@ def test_upstream_leaves_hooks_where_we_leave_none(
     assert hooks(engine) == before[1]
 
 
+@pytest.mark.parametrize("model_name", ["original"])
 def test_what_does_not_end_is_ended(endless: Engine) -> None:
     """A model that has missed the end of a short text is not left to talk for 40 s."""
     short = endless.speak(Request("Hi", 1), None, lambda: None)
@@ -203,6 +212,7 @@ def test_what_does_not_end_is_ended(endless: Engine) -> None:
     assert len(short.samples) / RATE_HZ < 6
 
 
+@pytest.mark.parametrize("model_name", ["original"])
 def test_a_model_without_a_voice_of_its_own_says_so(engine: Engine, clip: Callable[..., torch.Tensor]) -> None:
     tts = copy.copy(engine._tts)
     tts.conds = None
@@ -222,6 +232,7 @@ def test_no_text_is_refused(engine: Engine, text: str) -> None:
     assert caught.value.code == "empty_input"
 
 
+@pytest.mark.parametrize("model_name", ["original"])
 def test_one_token_is_sound_enough(engine: Engine) -> None:
     tts = copy.copy(engine._tts)
     tts.t3 = copy.deepcopy(tts.t3)

@@ -29,7 +29,7 @@ def tensors() -> int:
 def test_200_requests_take_no_more_memory_than_a_few(
     engines: Callable[[str], Engine], hooks: Callable[[Engine], int], clip: Callable[..., torch.Tensor]
 ) -> None:
-    """Of three models in turn, in two voices, two of three called off on the way; and not a hook is added."""
+    """Of three models in turn, in two voices, most called off on the way; and not a hook is added."""
     turns = [(engines(name), engines(name).prepare(clip(duration_s=5.2), 24_000)) for name in MODELS]
     finished = 0
 
@@ -39,11 +39,13 @@ def test_200_requests_take_no_more_memory_than_a_few(
         steps = itertools.count(1)
 
         def checkpoint() -> None:
-            if number // 3 % 3 and next(steps) > number % 25:
+            if number // 3 % 6 and next(steps) > number % 15:
                 raise CalledOff
 
         try:
-            engine.speak(Request("Yes." if number % 2 else "My friend.", number), voice if number % 4 else None, checkpoint)
+            engine.speak(
+                Request("Yes." if number % 2 else "My friend.", number), None if number % 4 else voice, checkpoint
+            )
             finished += 1
         except CalledOff:
             pass
@@ -55,7 +57,7 @@ def test_200_requests_take_no_more_memory_than_a_few(
     finished = 0
     for number in range(REQUESTS):
         say(number)
-    assert REQUESTS // 4 < finished < REQUESTS // 2
+    assert REQUESTS // 8 < finished < REQUESTS // 4
     assert (tensors(), sum(hooks(engine) for engine, _ in turns)) == before
     assert psutil.Process().memory_info().rss - resident < 30 * 2**20
     tracemalloc.start()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,7 +111,7 @@ def test_what_it_can_do_without_is_not_missed(hub: Hub) -> None:
 def test_a_long_file_is_told_of_every_few_seconds(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who watches the loading would take a silence for a hang."""
     clock = [0.0]
-    monkeypatch.setattr(weights.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     def take_2_s(_: str) -> None:
         clock[0] += 2.0
@@ -117,7 +119,7 @@ def test_a_long_file_is_told_of_every_few_seconds(hub: Hub, monkeypatch: pytest.
     hub.chunks = take_2_s
     lines: list[tuple[float, str]] = []
     weights.download(MODELS["multilingual"], lambda line: lines.append((clock[0], line)))
-    assert max(after - before for (before, _), (after, _) in zip(lines, lines[1:], strict=False)) <= 4.0
+    assert max(after - before for (before, _), (after, _) in itertools.pairwise(lines)) <= 4.0
     of_t3 = [line for _, line in lines if "t3_mtl23ls_v2" in line]
     assert of_t3[0] == "fetching t3_mtl23ls_v2.safetensors, 2144 MB, 0 % done"
     assert of_t3[1] == "fetching t3_mtl23ls_v2.safetensors, 429 MB have come, 13 % done"
@@ -125,7 +127,7 @@ def test_a_long_file_is_told_of_every_few_seconds(hub: Hub, monkeypatch: pytest.
 
 
 def test_a_quick_file_is_told_of_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     lines: list[str] = []
     weights.download(MODELS["multilingual"], lines.append)
     assert len(lines) == len(hub.fetched)

@@ -125,7 +125,7 @@ async def _take_in(library: VoiceLibrary, entry: dict[str, Any], data: bytes, *,
             name, data, filename=filename, aliases=tuple(free), language=language, consent=consent
         )
     else:
-        voice = await library.update(there.id, language=language, consent=consent, data=data, filename=filename)
+        voice, _ = await library.change(there.id, language=language, consent=consent, data=data, filename=filename)
         for alias in free:
             voice = await library.add_alias(voice.id, alias)
     if entry.get("default") and await library.default() is None:

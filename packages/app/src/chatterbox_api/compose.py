@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from chatterbox_api import settings
+from chatterbox_api.choosing import chosen, not_set_up
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ConfigurationError, InvalidAudio, PluginError
@@ -21,39 +21,30 @@ from chatterbox_api_core.plugins import (
     ENCODERS,
     SYNTHESIZERS,
     VOICE_STORES,
-    Absent,
-    Incomplete,
-    Plugin,
-    installed,
+    WATERMARK_DETECTORS,
     load,
 )
-from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore
+from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore, WatermarkDetector
 from chatterbox_api_core.resolution import VoiceResolver
-from chatterbox_api_core.settings import Setting
 from chatterbox_api_core.speech import Pauses, SpeechLimits, SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.watermarks import Watermarks
 
-__all__ = ["AUTO", "Library", "Service", "chosen", "compose", "compose_library", "open_store"]
-
-_log = logging.getLogger(__name__)
-
-AUTO: Final[Mapping[str, tuple[str, ...]]] = {
-    VOICE_STORES: ("r2", "local", "memory"),
-    SYNTHESIZERS: ("chatterbox", "espeak"),
-    ENCODERS: ("pyav", "soundfile", "wav"),
-    CLIP_READERS: ("pyav", "wav"),
-    CLIP_CACHES: ("memory", "none"),
-}
-"""What `auto` tries, in this order. Adapters of third parties are chosen by name."""
+__all__ = ["Library", "Service", "compose", "compose_library", "compose_watermarks", "open_store"]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The use cases, and the names of the adapters behind them."""
+    """The use cases, and the names of the adapters behind them.
+
+    Attributes:
+        watermarks: None where no detector is set up.
+    """
 
     speech: SpeechService
     voices: VoiceLibrary
     store_name: str
+    watermarks: Watermarks | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +95,7 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
             ),
             voices=library.voices,
             store_name=library.store_name,
+            watermarks=await _watermarks(stack, env, library.clip_reader),
         )
 
 
@@ -121,14 +113,47 @@ async def compose_library(env: Mapping[str, str]) -> AsyncGenerator[Library, Non
 
 
 @asynccontextmanager
+async def compose_watermarks(env: Mapping[str, str]) -> AsyncGenerator[Watermarks, None]:
+    """Open what finds watermarks, and neither library nor engine. Raises ConfigurationError where nothing does."""
+    name = _detector(env)
+    if name is None:
+        raise ConfigurationError(
+            "Watermarks are not looked for: WATERMARK_DETECTOR=none.", field="WATERMARK_DETECTOR", remedy="Remove it."
+        )
+    async with AsyncExitStack() as stack:
+        clip_reader: ClipReader = await _opened(stack, CLIP_READERS, chosen(CLIP_READERS, env)[0], env)
+        detector: WatermarkDetector = await _opened(stack, WATERMARK_DETECTORS, name, env)
+        yield Watermarks(detector=detector, clip_reader=clip_reader)
+
+
+@asynccontextmanager
 async def open_store(name: str, env: Mapping[str, str]) -> AsyncGenerator[VoiceStore, None]:
     """Open one voice store by its name, whatever VOICE_STORE says. Raises ConfigurationError."""
-    reason = _not_set_up(load(VOICE_STORES, name), env)
+    reason = not_set_up(load(VOICE_STORES, name), env)
     if reason:
         raise ConfigurationError(f"The voice store '{name}' cannot be used: {reason}.")
     async with AsyncExitStack() as stack:
         store: VoiceStore = await _opened(stack, VOICE_STORES, name, env)
         yield store
+
+
+async def _watermarks(stack: AsyncExitStack, env: Mapping[str, str], clip_reader: ClipReader) -> Watermarks | None:
+    """None where no detector is wanted, and where `auto` finds none: a service speaks without."""
+    try:
+        name = _detector(env)
+    except ConfigurationError as error:
+        if error.code != "nothing_set_up":
+            raise
+        return None
+    if name is None:
+        return None
+    detector: WatermarkDetector = await _opened(stack, WATERMARK_DETECTORS, name, env)
+    return Watermarks(detector=detector, clip_reader=clip_reader)
+
+
+def _detector(env: Mapping[str, str]) -> str | None:
+    """The name of the detector of watermarks; None for `none`. Raises ConfigurationError."""
+    return None if settings.WATERMARK_DETECTOR.read(env) == "none" else chosen(WATERMARK_DETECTORS, env)[0]
 
 
 async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str, str]) -> Any:
@@ -140,69 +165,6 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
             code="plugin_broken",
             remedy="Reinstall the package that brings it, or choose another.",
         ) from error
-
-
-def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the adapters that the settings choose in a group: one, or several encoders.
-
-    Raises:
-        ConfigurationError: nothing can be chosen, or what is chosen is not set up.
-    """
-    by_group: dict[str, Setting[Any]] = {
-        VOICE_STORES: settings.VOICE_STORE,
-        SYNTHESIZERS: settings.SYNTHESIZER,
-        ENCODERS: settings.ENCODERS,
-        CLIP_READERS: settings.CLIP_READER,
-        CLIP_CACHES: settings.CLIP_CACHE,
-    }
-    setting = by_group[group]
-    value = setting.read(env)
-    names = value if isinstance(value, tuple) else (value,)
-    if names != ("auto",):
-        if not names:
-            raise ConfigurationError(f"{setting.name} names nothing.", field=setting.name, remedy="Name one, or auto.")
-        for name in names:
-            reason = _not_set_up(load(group, name), env)
-            if reason:
-                raise ConfigurationError(f"{setting.name}={name} cannot be used: {reason}.", field=setting.name)
-        return names
-    present = {entry.name for entry in installed(group)}
-    usable: list[str] = []
-    for name in AUTO[group]:
-        if name in present and _passes(group, name, env):
-            usable.append(name)
-            if group != ENCODERS:
-                break
-    if not usable:
-        raise ConfigurationError(
-            f"None of {', '.join(AUTO[group])} is installed and set up.",
-            field=setting.name,
-            remedy=f"Install one, or name another in {setting.name}.",
-        )
-    return tuple(usable)
-
-
-def _passes(group: str, name: str, env: Mapping[str, str]) -> bool:
-    plugin = load(group, name)
-    state = plugin.state(env)
-    if isinstance(state, Incomplete):
-        raise ConfigurationError(
-            f"'{name}' is half set up: {_not_set_up(plugin, env)}.",
-            field=state.missing[0],
-            remedy="Set what is missing, or remove the rest.",
-        )
-    if isinstance(state, Absent):
-        level = logging.INFO if group == VOICE_STORES else logging.DEBUG
-        _log.log(level, "%s is passed by: %s", name, state.reason)
-        return False
-    return True
-
-
-def _not_set_up(plugin: Plugin[Any], env: Mapping[str, str]) -> str | None:
-    state = plugin.state(env)
-    if isinstance(state, Absent):
-        return state.reason
-    return f"{', '.join(state.missing)} is missing" if isinstance(state, Incomplete) else None
 
 
 def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from chatterbox_api.environment import read_environment
 from chatterbox_api_core.errors import ChatterboxError
-from chatterbox_api_core.plugins import Absent, Incomplete, load
+from chatterbox_api_core.plugins import Absent, Incomplete, OnRequest, load
 
 __all__ = ["main"]
 
@@ -26,6 +26,8 @@ async def _probe(group: str, name: str, env: Mapping[str, str]) -> dict[str, str
         return {"state": "absent", "detail": state.reason}
     if isinstance(state, Incomplete):
         return {"state": "incomplete", "detail": f"missing: {', '.join(state.missing)}"}
+    if isinstance(state, OnRequest):  # not opened: that may be where its price is paid
+        return {"state": "on request", "detail": state.reason}
     async with plugin.open(env) as adapter:
         return {"state": "ready", "detail": _describe(adapter)}
 

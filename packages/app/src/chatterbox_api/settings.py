@@ -26,6 +26,7 @@ __all__ = [
     "SYNTHESIZER",
     "VOICE_SAMPLE_PATH",
     "VOICE_STORE",
+    "WATERMARK_DETECTOR",
 ]
 
 HOST: Final = Setting("HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 is every network.", str)
@@ -40,6 +41,9 @@ ENCODERS: Final = Setting(
 CLIP_READER: Final = Setting("CLIP_READER", "auto", "What reads clips, by name; auto tries pyav, then wav.", str)
 CLIP_CACHE: Final = Setting(
     "CLIP_CACHE", "auto", "What keeps clips in memory, by name; auto tries memory, then none.", str
+)
+WATERMARK_DETECTOR: Final = Setting(
+    "WATERMARK_DETECTOR", "auto", "What finds watermarks, by name; auto tries perth; none turns it off.", str
 )
 VOICE_SAMPLE_PATH: Final = Setting(
     "VOICE_SAMPLE_PATH", "", "A clip to speak like where neither request nor library names a voice.", str
@@ -79,6 +83,7 @@ ALL: Final[tuple[Setting[Any], ...]] = (
     ENCODERS,
     CLIP_READER,
     CLIP_CACHE,
+    WATERMARK_DETECTOR,
     VOICE_SAMPLE_PATH,
     MAX_INPUT_CHARS,
     QUEUE_MAX,

@@ -1,8 +1,8 @@
 """Chatterbox API's core: clone a voice from a clip, keep it, speak with it. No dependencies.
 
 Begin with `SpeechService` and `VoiceLibrary`. The modules are `model` (values), `errors`, `ports` (what adapters
-fulfil), `speech`, `voices`, `resolution`, `caching`, `admission`, `text`, `names`, `formats`, `settings`, `plugins`
-and `reference` (a memory store, a tone engine and a WAV codec without dependencies).
+fulfil), `speech`, `voices`, `watermarks`, `resolution`, `caching`, `admission`, `text`, `names`, `formats`,
+`settings`, `plugins` and `reference` (a memory store, a tone engine and a WAV codec without dependencies).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from chatterbox_api_core.errors import ChatterboxError
     from chatterbox_api_core.model import Capabilities, Pcm, Utterance, Voice, VoicePrompt
     from chatterbox_api_core.plugins import Plugin
-    from chatterbox_api_core.ports import ClipReader, Encoder, Encoding, Synthesizer, VoiceStore
+    from chatterbox_api_core.ports import ClipReader, Encoder, Encoding, Synthesizer, VoiceStore, WatermarkDetector
     from chatterbox_api_core.resolution import VoiceResolver
     from chatterbox_api_core.settings import Setting
     from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
     from chatterbox_api_core.voices import VoiceLibrary
+    from chatterbox_api_core.watermarks import Watermarks
 
 __all__ = [
     "Admission",
@@ -41,6 +42,8 @@ __all__ = [
     "VoicePrompt",
     "VoiceResolver",
     "VoiceStore",
+    "WatermarkDetector",
+    "Watermarks",
 ]
 
 _HOME = {
@@ -63,6 +66,8 @@ _HOME = {
     "VoicePrompt": "model",
     "VoiceResolver": "resolution",
     "VoiceStore": "ports",
+    "WatermarkDetector": "ports",
+    "Watermarks": "watermarks",
 }
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "VoiceChanges",
     "VoiceDraft",
     "VoicePrompt",
+    "WatermarkFinding",
 ]
 
 
@@ -309,3 +310,18 @@ class Clip:
 
     pcm: Pcm
     report: ClipReport
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkFinding:
+    """Whether a sound carries a watermark, as far as a detector can tell.
+
+    Attributes:
+        marked: the verdict about the whole of what was heard.
+        confidence: that it is marked, from 0 to 1.
+        duration_s: how much was heard, from the beginning; a detector need not listen to the end.
+    """
+
+    marked: bool
+    confidence: float
+    duration_s: float

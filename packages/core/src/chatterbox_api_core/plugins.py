@@ -1,6 +1,6 @@
 """Adapters by name: entry points are looked up, and only the one that is asked for is loaded.
 
-An adapter's module holds a module-level `Plugin`, and its package names it in one of the five groups:
+An adapter's module holds a module-level `Plugin`, and its package names it in one of the six groups:
 
     [project.entry-points."chatterbox_api.voice_stores"]
     r2 = "chatterbox_api_storage_r2.plugin:plugin"
@@ -26,6 +26,7 @@ __all__ = [
     "GROUPS",
     "SYNTHESIZERS",
     "VOICE_STORES",
+    "WATERMARK_DETECTORS",
     "Absent",
     "Incomplete",
     "OnRequest",
@@ -42,7 +43,8 @@ ENCODERS: Final = "chatterbox_api.encoders"
 CLIP_READERS: Final = "chatterbox_api.clip_readers"
 CLIP_CACHES: Final = "chatterbox_api.clip_caches"
 """Its port is MutableMapping[str, bytes], used on the event loop; see `caching`."""
-GROUPS: Final = (VOICE_STORES, SYNTHESIZERS, ENCODERS, CLIP_READERS, CLIP_CACHES)
+WATERMARK_DETECTORS: Final = "chatterbox_api.watermark_detectors"
+GROUPS: Final = (VOICE_STORES, SYNTHESIZERS, ENCODERS, CLIP_READERS, CLIP_CACHES, WATERMARK_DETECTORS)
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -22,9 +22,10 @@ from chatterbox_api_core.model import (
     VoiceChanges,
     VoiceDraft,
     VoicePrompt,
+    WatermarkFinding,
 )
 
-__all__ = ["ClipReader", "Encoder", "Encoding", "Synthesizer", "VoiceStore"]
+__all__ = ["ClipReader", "Encoder", "Encoding", "Synthesizer", "VoiceStore", "WatermarkDetector"]
 
 
 class VoiceStore(Protocol):
@@ -148,4 +149,15 @@ class ClipReader(Protocol):
         """Decode a clip, or raise InvalidAudio: `invalid_audio`, `audio_too_short`, `audio_too_long`.
 
         Returns within `limits.deadline_s` whatever the bytes are, and opens no file and no connection.
+        """
+
+
+class WatermarkDetector(Protocol):
+    """Tells whether a sound carries a watermark. Called on the event loop; must not block it."""
+
+    async def detect(self, pcm: Pcm) -> WatermarkFinding:
+        """Judge a sound of any rate and length; silence carries no mark.
+
+        Cancelling it leaves the detector ready for the next call. Raises SynthesisFailed when the detector fails on
+        this sound, Unavailable when it cannot serve now, ConfigurationError when something it needs is not installed.
         """

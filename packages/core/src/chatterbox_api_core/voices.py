@@ -151,29 +151,14 @@ class VoiceLibrary:
 
     async def rename(self, asked: str, new_name: str) -> Voice:
         """Give a voice another name; the old one is free. NotFound, NameTaken, InvalidInput."""
-        return await self.update(asked, new_name=new_name)
+        renamed, _ = await self.change(asked, new_name=new_name)
+        return renamed
 
     async def replace(self, asked: str, data: bytes, *, filename: str = "") -> tuple[Voice, ClipReport]:
         """Give a voice another clip. NotFound, InvalidAudio."""
         voice = await self.get(asked)
         audio, report = await self._read(data, filename)
         return await self._replaced(voice, audio), report
-
-    async def update(
-        self,
-        asked: str,
-        *,
-        new_name: str | Literal[Keep.KEEP] = KEEP,
-        language: str | Literal[Keep.KEEP] | None = KEEP,
-        consent: str | Literal[Keep.KEEP] | None = KEEP,
-        data: bytes | None = None,
-        filename: str = "",
-    ) -> Voice:
-        """As `change`, without the report."""
-        changed, _ = await self.change(
-            asked, new_name=new_name, language=language, consent=consent, data=data, filename=filename
-        )
-        return changed
 
     async def change(
         self,

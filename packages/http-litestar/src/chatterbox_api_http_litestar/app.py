@@ -9,6 +9,7 @@ from litestar.config.cors import CORSConfig
 
 from chatterbox_api_core.speech import SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_http_litestar import headers
 from chatterbox_api_http_litestar.errors import EXCEPTION_HANDLERS
 from chatterbox_api_http_litestar.info import info_routes
@@ -16,6 +17,7 @@ from chatterbox_api_http_litestar.limits import HttpLimits
 from chatterbox_api_http_litestar.openai_voices import openai_voice_routes
 from chatterbox_api_http_litestar.speech import speech_routes
 from chatterbox_api_http_litestar.voices import voice_routes
+from chatterbox_api_http_litestar.watermark import watermark_routes
 
 __all__ = ["create_app"]
 
@@ -38,6 +40,7 @@ def create_app(
     *,
     speech: SpeechService,
     voices: VoiceLibrary,
+    watermarks: Watermarks | None = None,
     version: str,
     limits: HttpLimits | None = None,
     cors_origins: Sequence[str] = (),
@@ -46,6 +49,7 @@ def create_app(
     """The application. Whoever made the use cases closes them; the application owns nothing.
 
     Args:
+        watermarks: without it, the route that asks for one answers 501.
         version: shown by `/health`.
         cors_origins: web origins that may call from a browser, `*` for all.
         is_draining: whether the server is about to stop; `/ready` then says so.
@@ -55,6 +59,7 @@ def create_app(
         *speech_routes(speech, limits=limits),
         *voice_routes(voices, limits=limits),
         *openai_voice_routes(voices, limits=limits),
+        *watermark_routes(watermarks, limits=limits),
         *info_routes(speech, voices=voices, version=version, is_draining=is_draining),
     ]
     return Litestar(

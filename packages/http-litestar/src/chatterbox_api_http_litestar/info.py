@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, Final
 
 from litestar import HttpMethod, route
@@ -28,8 +29,9 @@ def info_routes(
     speech: SpeechService, *, voices: VoiceLibrary, version: str, is_draining: Callable[[], bool]
 ) -> list[HTTPRouteHandler]:
     started = int(time.time())
+    parameters = [asdict(spec) for spec in speech.capabilities.params]
     models = [
-        {"id": name, "object": "model", "created": started, "owned_by": "chatterbox-api"}
+        {"id": name, "object": "model", "created": started, "owned_by": "chatterbox-api", "parameters": parameters}
         for name in dict.fromkeys((speech.engine, *_ALIASES))
     ]
 

@@ -35,12 +35,14 @@ class Patience:
 
     Attributes:
         load_s: the longest silence while weights are fetched and loaded.
+        wait_s: for that to end, before a request is told to come back; the loading goes on.
         stall_s: the longest silence during work.
         idle_s: without work before the process is ended; 0 is for ever.
         retry_s: before what could not be loaded is tried again.
     """
 
     load_s: float = 300.0
+    wait_s: float = 60.0
     stall_s: float = 120.0
     idle_s: float = 0.0
     retry_s: float = 10.0
@@ -64,12 +66,14 @@ class Child:
 
     Attributes:
         ready: done when it can work; raises ChatterboxError where it never will.
+        progress: what it does to get there, in words.
         gone: set once the process is no more.
     """
 
     def __init__(self, process: Process, *, title: str, patience: Patience) -> None:
         self._process, self._title, self._patience = process, title, patience
         self.ready: asyncio.Future[None] = _future()
+        self.progress = "starting"
         self.gone = asyncio.Event()
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._working_on: int | None = None
@@ -203,7 +207,8 @@ class Child:
         self._silent_s = 0.0
         number, event = head.get("id"), head["event"]
         if event == "loading":
-            _log.info("%s: %s", self._title, head["text"])
+            self.progress = str(head["text"])
+            _log.info("%s: %s", self._title, self.progress)
         elif event == "ready":
             if not self.ready.done():
                 self.ready.set_result(None)

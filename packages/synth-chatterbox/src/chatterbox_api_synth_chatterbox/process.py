@@ -60,6 +60,7 @@ class ModelProcess:
         self._numbers = itertools.count(1)
         self._child: Child | None = None
         self._starting: asyncio.Task[Child] | None = None
+        self._loading_since_s = 0.0
         self._ending: set[asyncio.Task[None]] = set()
         self._load_failure: tuple[float, ChatterboxError] | None = None
         self._running = 0
@@ -78,12 +79,18 @@ class ModelProcess:
             return copy.copy(self._load_failure[1])  # one that is raised again and again holds on to all its callers
         return None
 
+    @property
+    def slow_load(self) -> ChatterboxError | None:
+        """How far the model is, once it has been loading for longer than a request would wait."""
+        waited_s = time.monotonic() - self._loading_since_s
+        return self._still_loading() if self._starting is not None and waited_s > self._patience.wait_s else None
+
     async def run(self, head: Head, payload: bytes | memoryview = b"") -> Answer:
         """Have one piece of work done. Cancelling it stops the work at its next step, and returns at once.
 
         Raises:
             SynthesisFailed: the work failed, hung, or took the process down with it.
-            Unavailable, ConfigurationError: the model cannot be loaded.
+            Unavailable, ConfigurationError: the model cannot be loaded, or not soon.
             ChatterboxError: what the work itself raises.
         """
         self._running += 1
@@ -129,9 +136,17 @@ class ModelProcess:
         if self._starting is None:
             if (known := self.load_failure) is not None:
                 raise known
-            self._starting = asyncio.create_task(self._start())
+            self._starting, self._loading_since_s = asyncio.create_task(self._start()), time.monotonic()
             self._starting.add_done_callback(self._started)
-        return await asyncio.shield(self._starting)
+        starting = self._starting
+        await asyncio.wait((starting,), timeout=self._patience.wait_s)
+        if not starting.done():
+            raise self._still_loading()
+        return starting.result()
+
+    def _still_loading(self) -> Unavailable:
+        progress = "starting" if self._child is None else self._child.progress
+        return Unavailable(f"{self._title} is not in memory yet: {progress}.", code="engine_loading", retry_after_s=10)
 
     def _check_open(self) -> None:
         if self._closed:

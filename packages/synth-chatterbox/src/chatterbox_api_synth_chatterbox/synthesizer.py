@@ -107,8 +107,8 @@ class ChatterboxSynthesizer:
         return self._process.pid
 
     async def ready(self) -> None:
-        if (failure := self._process.load_failure) is not None:
-            raise failure
+        if (reason := self._process.load_failure or self._process.slow_load) is not None:
+            raise reason
         self._health.check()
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:

@@ -16,7 +16,13 @@ from __future__ import annotations
 
 from chatterbox_api_testkit.clip_reader import ClipReaderContract
 from chatterbox_api_testkit.encoder import EncoderContract
-from chatterbox_api_testkit.synthesizer import SynthesizerContract
+from chatterbox_api_testkit.synthesizer import SynthesizerContract, SynthesizerMechanicsContract
 from chatterbox_api_testkit.voice_store import VoiceStoreContract
 
-__all__ = ["ClipReaderContract", "EncoderContract", "SynthesizerContract", "VoiceStoreContract"]
+__all__ = [
+    "ClipReaderContract",
+    "EncoderContract",
+    "SynthesizerContract",
+    "SynthesizerMechanicsContract",
+    "VoiceStoreContract",
+]

@@ -1,4 +1,4 @@
-"""The contract of Synthesizer."""
+"""The contract of Synthesizer, in two parts: how it works, and how it sounds."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from chatterbox_api_core.ports import Synthesizer
 from chatterbox_api_testkit.contract import Contract
 from chatterbox_api_testkit.sounds import collect, level, median_pitch_hz, prompt, voice_like
 
-__all__ = ["SynthesizerContract"]
+__all__ = ["SynthesizerContract", "SynthesizerMechanicsContract"]
 
 SENTENCE = "The morning is bright and the birds are singing."
 LONGER = f"{SENTENCE} {SENTENCE} {SENTENCE}"
 
 
-@pytest.mark.asyncio
-class SynthesizerContract(Contract):
-    """Inherit and give `open`."""
+class SynthesizerMechanicsContract(Contract):
+    """How an engine works: what it declares and takes, that voices stay apart, that it stops when it is told to.
+
+    Of the sound it asks only that there is some. An engine whose sound says nothing, such as a model with random
+    weights, inherits this; all others inherit `SynthesizerContract`. Give `open`, and mark the class
+    `pytest.mark.asyncio`. Where a start takes long, give an `engine` of a wider scope instead, and that `loop_scope`.
+    """
 
     def open(self) -> AbstractAsyncContextManager[Synthesizer]:
         """The engine, for one test."""
@@ -49,34 +53,14 @@ class SynthesizerContract(Contract):
     async def test_is_ready_once_open(self, engine: Synthesizer) -> None:
         assert await engine.ready() is None  # type: ignore[func-returns-value]
 
-    async def test_speaks_audibly_at_the_declared_rate(self, engine: Synthesizer) -> None:
+    async def test_yields_numbers_at_the_declared_rate(self, engine: Synthesizer) -> None:
         sound = await collect(engine.speak(Utterance(SENTENCE), None))
         assert sound.rate_hz == engine.capabilities.rate_hz
-        assert sound.duration_s > 0.5
-        assert all(math.isfinite(value) and abs(value) <= 1.5 for value in sound.samples)
-        assert level(sound.samples) > 0.005
-
-    async def test_longer_text_takes_longer(self, engine: Synthesizer) -> None:
-        short = await collect(engine.speak(Utterance(SENTENCE), None))
-        long = await collect(engine.speak(Utterance(LONGER), None))
-        assert long.duration_s > 1.5 * short.duration_s
+        assert all(math.isfinite(value) for value in sound.samples)
 
     async def test_takes_text_of_the_declared_length(self, engine: Synthesizer) -> None:
         text = ("word " * engine.capabilities.max_chars)[: engine.capabilities.max_chars]
         assert (await collect(engine.speak(Utterance(text), None))).duration_s > 1
-
-    async def test_markup_is_text(self, engine: Synthesizer) -> None:
-        plain = await collect(engine.speak(Utterance("Hello there my friend"), None))
-        marked = await collect(engine.speak(Utterance('<break time="9s"/>Hello <b>there</b> my friend'), None))
-        assert marked.duration_s >= plain.duration_s * 0.9
-        assert marked.duration_s < plain.duration_s + 9
-
-    async def test_speed_is_honoured_in_the_declared_range(self, engine: Synthesizer) -> None:
-        slowest, fastest = engine.capabilities.speed
-        natural = (await collect(engine.speak(Utterance(LONGER), None))).duration_s
-        for speed in {max(slowest, 0.6), slowest, min(fastest, 1.8), fastest} - {1.0}:
-            spoken = (await collect(engine.speak(Utterance(LONGER, speed=speed), None))).duration_s
-            assert spoken == pytest.approx(natural / speed, rel=0.2), f"at speed {speed}"
 
     async def test_speaks_its_languages(self, engine: Synthesizer) -> None:
         for language in engine.capabilities.languages[:: max(1, len(engine.capabilities.languages) // 5)]:
@@ -117,11 +101,6 @@ class SynthesizerContract(Contract):
                 assert level(other.samples) == pytest.approx(level(one.samples), rel=0.05)
                 assert median_pitch_hz(other) == pytest.approx(median_pitch_hz(one), rel=0.05)
 
-    async def test_a_low_and_a_high_clip_sound_different(self, engine: Synthesizer) -> None:
-        low = await self._heard(engine, prompt(voice_like(90, 6), key="c" * 64))
-        high = await self._heard(engine, prompt(voice_like(250, 6), key="d" * 64))
-        assert median_pitch_hz(high) > 1.2 * median_pitch_hz(low)
-
     async def _heard(self, engine: Synthesizer, voice: VoicePrompt) -> Pcm:
         return await collect(engine.speak(Utterance(SENTENCE, seed=1), voice))
 
@@ -154,3 +133,38 @@ class SynthesizerContract(Contract):
             assert not pending
             assert all(task.cancelled() for task in done)
         assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5
+
+
+@pytest.mark.asyncio
+class SynthesizerContract(SynthesizerMechanicsContract):
+    """Inherit and give `open`."""
+
+    async def test_speaks_audibly_at_the_declared_rate(self, engine: Synthesizer) -> None:
+        sound = await collect(engine.speak(Utterance(SENTENCE), None))
+        assert sound.rate_hz == engine.capabilities.rate_hz
+        assert sound.duration_s > 0.5
+        assert all(math.isfinite(value) and abs(value) <= 1.5 for value in sound.samples)
+        assert level(sound.samples) > 0.005
+
+    async def test_longer_text_takes_longer(self, engine: Synthesizer) -> None:
+        short = await collect(engine.speak(Utterance(SENTENCE), None))
+        long = await collect(engine.speak(Utterance(LONGER), None))
+        assert long.duration_s > 1.5 * short.duration_s
+
+    async def test_markup_is_text(self, engine: Synthesizer) -> None:
+        plain = await collect(engine.speak(Utterance("Hello there my friend"), None))
+        marked = await collect(engine.speak(Utterance('<break time="9s"/>Hello <b>there</b> my friend'), None))
+        assert marked.duration_s >= plain.duration_s * 0.9
+        assert marked.duration_s < plain.duration_s + 9
+
+    async def test_speed_is_honoured_in_the_declared_range(self, engine: Synthesizer) -> None:
+        slowest, fastest = engine.capabilities.speed
+        natural = (await collect(engine.speak(Utterance(LONGER), None))).duration_s
+        for speed in {max(slowest, 0.6), slowest, min(fastest, 1.8), fastest} - {1.0}:
+            spoken = (await collect(engine.speak(Utterance(LONGER, speed=speed), None))).duration_s
+            assert spoken == pytest.approx(natural / speed, rel=0.2), f"at speed {speed}"
+
+    async def test_a_low_and_a_high_clip_sound_different(self, engine: Synthesizer) -> None:
+        low = await self._heard(engine, prompt(voice_like(90, 6), key="c" * 64))
+        high = await self._heard(engine, prompt(voice_like(250, 6), key="d" * 64))
+        assert median_pitch_hz(high) > 1.2 * median_pitch_hz(low)

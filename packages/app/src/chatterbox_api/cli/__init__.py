@@ -1,5 +1,5 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 wrong use or input, 3 configuration, 4 no such voice,
-5 away for now, 130 interrupted."""
+5 away for now, 6 no watermark, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from chatterbox_api.cli.plugins import plugins
 from chatterbox_api.cli.say import say
 from chatterbox_api.cli.serve import serve
 from chatterbox_api.cli.voices import voices
+from chatterbox_api.cli.watermark import watermark
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidInput, NotFound, Unavailable
 
 __all__ = ["main"]
@@ -38,11 +39,11 @@ def cli() -> None:
 
     \b
     Exit codes: 0 done, 1 failed, 2 wrong use or input, 3 configuration, 4 no such voice,
-    5 away for now, 130 interrupted.
+    5 away for now, 6 no watermark, 130 interrupted.
     """
 
 
-for command in (serve, say, voices, clip, plugins, doctor):
+for command in (serve, say, voices, clip, watermark, plugins, doctor):
     cli.add_command(command)
 
 

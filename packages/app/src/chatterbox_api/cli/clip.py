@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
 
-from chatterbox_api.cli.common import env_file_option, run_to_end
+from chatterbox_api.cli.common import contents, env_file_option, piped_input, recordings, run_to_end, shown
 from chatterbox_api.environment import read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError, InvalidAudio
@@ -22,14 +21,10 @@ __all__ = ["clip"]
 
 _Finding: TypeAlias = tuple[str, ClipReport | ChatterboxError]
 _LIMITS: Final = ClipLimits()
-_READ_BYTES: Final = _LIMITS.max_bytes + 1
-"""One more than allowed: that tells too much from just enough, however much there is."""
 
 
 @click.command(short_help="Judge recordings before they become voices.")
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False, allow_dash=True, exists=True)
-)
+@recordings
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @env_file_option
 def clip(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
@@ -43,11 +38,8 @@ def clip(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
     Exit code: 0 when all can be used, 2 when one cannot.
     """
     set_up_logging("warning")
-    if files.count("-") > 1:
-        raise click.UsageError("Standard input can be read once.")
     env = read_environment(env_file)
-    # Read before the loop runs: a signal ends the wait for a pipe, and would not end a thread's.
-    piped = sys.stdin.buffer.read(_READ_BYTES) if "-" in files else b""
+    piped = piped_input(files, max_bytes=_LIMITS.max_bytes)
     findings = run_to_end(_findings(env, files, piped))
     if as_json:
         click.echo(json.dumps([_as_json(*finding) for finding in findings], indent=2, ensure_ascii=False))
@@ -59,7 +51,7 @@ def clip(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
 
 
 async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -> list[_Finding]:
-    from chatterbox_api.compose import chosen
+    from chatterbox_api.choosing import chosen
     from chatterbox_api_core.plugins import CLIP_READERS, load
 
     async with load(CLIP_READERS, chosen(CLIP_READERS, env)[0]).open(env) as reader:
@@ -68,18 +60,15 @@ async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -
 
 def _read(reader: ClipReader, name: str, piped: bytes) -> ClipReport | ChatterboxError:
     try:
-        if name == "-":
-            return reader.read(piped, limits=_LIMITS).report
-        with Path(name).open("rb") as file:
-            return reader.read(file.read(_READ_BYTES), limits=_LIMITS).report
+        data = contents(name, piped=piped, max_bytes=_LIMITS.max_bytes)
+        return reader.read(data, limits=_LIMITS).report
     except InvalidAudio as error:
         return error
 
 
 def _lines(name: str, found: ClipReport | ChatterboxError) -> list[str]:
-    shown = "standard input" if name == "-" else click.format_filename(name)
     if isinstance(found, ChatterboxError):
-        return [f"✗ {shown}: {found}"]
+        return [f"✗ {shown(name)}: {found}"]
     channels = f"{found.channels} channel{'s' * (found.channels != 1)}"
     measures = [
         f"{words} {value:{form}}"
@@ -92,7 +81,7 @@ def _lines(name: str, found: ClipReport | ChatterboxError) -> list[str]:
     ]
     facts = f"{found.duration_s:.1f} s, {found.rate_hz:,} Hz, {channels}, {found.media_type}"
     levels = f"; {', '.join(measures)} dBFS" if measures else ""
-    return [f"✓ {shown}: {facts}{levels}", *(f"  {line}" for line in found.advice)]
+    return [f"✓ {shown(name)}: {facts}{levels}", *(f"  {line}" for line in found.advice)]
 
 
 def _as_json(name: str, found: ClipReport | ChatterboxError) -> dict[str, Any]:

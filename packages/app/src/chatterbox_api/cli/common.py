@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["ENDING_SIGNALS", "env_file_option", "run_to_end"]
+__all__ = ["ENDING_SIGNALS", "contents", "env_file_option", "piped_input", "recordings", "run_to_end", "shown"]
 
 T = TypeVar("T")
 
@@ -22,6 +22,37 @@ env_file_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Read settings from this file instead of .env.",
 )
+
+recordings = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False, allow_dash=True, exists=True)
+)
+"""Files to be read, - being standard input; see `piped_input` and `contents`."""
+
+
+def piped_input(files: tuple[str, ...], *, max_bytes: int) -> bytes:
+    """What comes on standard input, where one of the files is -. Raises click.UsageError.
+
+    To be called before the loop runs: a signal ends the wait for a pipe, and would not end a thread's.
+
+    Args:
+        max_bytes: that are allowed; one more is read, which tells too much from just enough, however much there is.
+    """
+    if files.count("-") > 1:
+        raise click.UsageError("Standard input can be read once.")
+    return sys.stdin.buffer.read(max_bytes + 1) if "-" in files else b""
+
+
+def contents(name: str, *, piped: bytes, max_bytes: int) -> bytes:
+    """The bytes of a file, as far as `max_bytes` and one more; `piped` for -. Raises OSError."""
+    if name == "-":
+        return piped
+    with Path(name).open("rb") as file:
+        return file.read(max_bytes + 1)
+
+
+def shown(name: str) -> str:
+    """The name of a file, for people."""
+    return "standard input" if name == "-" else click.format_filename(name)
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:

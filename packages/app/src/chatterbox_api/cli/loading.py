@@ -1,4 +1,4 @@
-"""Waiting for a store that reads a large library for the first time, which a command has the time for."""
+"""Waiting for what takes long the first time, a large library or a large model: a command has the time for it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from chatterbox_api_core.errors import Unavailable
 __all__ = ["when_loaded"]
 
 T = TypeVar("T")
-_LOADING: Final = "storage_loading"
-"""The code of what a store raises while that goes on; a service sends its clients away with it."""
+_LOADING: Final = ("storage_loading", "engine_loading")
+"""The codes of what is raised while that goes on; a service sends its clients away with them."""
 
 
 async def when_loaded(read: Callable[[], Awaitable[T]]) -> T:
-    """What `read` returns, once the store has read its library. Raises what `read` raises."""
+    """What `read` returns, once what it needs has been loaded. Raises what `read` raises."""
     while True:
         try:
             return await read()
         except Unavailable as error:
-            if error.code != _LOADING:
+            if error.code not in _LOADING:
                 raise
             click.echo(error.message, err=True)
             await asyncio.sleep(error.retry_after_s)

@@ -33,12 +33,13 @@ class Finding(TypedDict):
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @env_file_option
 def plugins(as_json: bool, env_file: Path | None) -> None:
-    """List the installed adapters; each is opened and closed in a process of its own.
+    """List the installed adapters; each that is set up is opened and closed in a process of its own.
 
     \b
     ready       can be used
     absent      is not set up, and nothing says that it should be
     incomplete  is half set up
+    on request  can be used when named; auto passes it by
     broken      fails when it is loaded or opened
     """
     findings = _check_plugins(env_file)
@@ -47,18 +48,16 @@ def plugins(as_json: bool, env_file: Path | None) -> None:
         return
     from rich.console import Console
     from rich.table import Column, Table
+    from rich.text import Text
 
     columns = [Column(title, no_wrap=True) for title in ("port", "name", "state", "package")]
     table = Table(*columns, Column("detail", overflow="fold"), box=None, padding=(0, 2, 0, 0))
     for finding in findings:
         colour = {"ready": "green", "broken": "red", "incomplete": "yellow"}.get(finding["state"], "")
-        table.add_row(
-            finding["group"],
-            finding["name"],
-            f"[{colour}]{finding['state']}[/]" if colour else finding["state"],
-            finding["package"],
-            finding["detail"],
-        )
+        plain = [finding["group"], finding["name"], finding["state"], finding["package"], finding["detail"]]
+        cells = [Text(words) for words in plain]  # as they are: a table reads [model] as a colour
+        cells[2].stylize(colour)
+        table.add_row(*cells)
     Console().print(table)
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 
 from chatterbox_api.cli.common import env_file_option, run_to_end
+from chatterbox_api.cli.loading import when_loaded
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 
@@ -88,26 +89,35 @@ def say(
 
 
 async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> None:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from chatterbox_api.compose import compose
 
     async with compose(env, max_chars=_MAX_CHARS) as service:
-        stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)
-        visible = stream.pieces > 1 and sys.stderr.isatty()
-        with _destination(output) as file, Progress(console=Console(stderr=True), disable=not visible) as progress:
-            bar = progress.add_task("Speaking", total=stream.pieces)
-            watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
-            try:
-                async with stream:
-                    async for data in stream:
-                        file.write(data)
-            finally:
-                watching.cancel()
-            progress.update(bar, completed=stream.pieces)
-        if output != "-" and sys.stderr.isatty():
-            click.echo(f"{output}: {stream.timings.audio_s:.1f} s of speech", err=True)
+
+        async def speak() -> None:
+            stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)
+            await _deliver(stream, output)
+
+        await when_loaded(speak)
+
+
+async def _deliver(stream: Any, output: str) -> None:
+    """Write a stream to where it goes. A model that is not in memory yet fails it before its first byte."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    visible = stream.pieces > 1 and sys.stderr.isatty()
+    with _destination(output) as file, Progress(console=Console(stderr=True), disable=not visible) as progress:
+        bar = progress.add_task("Speaking", total=stream.pieces)
+        watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
+        try:
+            async with stream:
+                async for data in stream:
+                    file.write(data)
+        finally:
+            watching.cancel()
+        progress.update(bar, completed=stream.pieces)
+    if output != "-" and sys.stderr.isatty():
+        click.echo(f"{output}: {stream.timings.audio_s:.1f} s of speech", err=True)
 
 
 async def _watch(stream: Any, show: Any) -> None:

@@ -65,6 +65,7 @@ async def _serve(env: Mapping[str, str]) -> None:
             app = create_app(
                 speech=service.speech,
                 voices=service.voices,
+                watermarks=service.watermarks,
                 version=version("chatterbox-api"),
                 cors_origins=settings.CORS_ORIGINS.read(env),
                 is_draining=lambda: drain.begun,

@@ -1,0 +1,124 @@
+"""Which adapters the settings choose: by name, or `auto`, which tries those it knows in a fixed order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chatterbox_api import settings
+from chatterbox_api_core.errors import ConfigurationError
+from chatterbox_api_core.plugins import (
+    CLIP_CACHES,
+    CLIP_READERS,
+    ENCODERS,
+    SYNTHESIZERS,
+    VOICE_STORES,
+    WATERMARK_DETECTORS,
+    Absent,
+    Incomplete,
+    OnRequest,
+    Plugin,
+    installed,
+    load,
+)
+from chatterbox_api_core.settings import Setting
+
+__all__ = ["AUTO", "chosen", "not_set_up"]
+
+_log = logging.getLogger(__name__)
+
+AUTO: Final[Mapping[str, tuple[str, ...]]] = {
+    VOICE_STORES: ("r2", "local", "memory"),
+    SYNTHESIZERS: ("chatterbox", "espeak"),
+    ENCODERS: ("pyav", "soundfile", "wav"),
+    CLIP_READERS: ("pyav", "wav"),
+    CLIP_CACHES: ("memory", "none"),
+    WATERMARK_DETECTORS: ("perth",),
+}
+"""What `auto` tries, in this order. Adapters of third parties are chosen by name."""
+
+_SETTINGS: Final[Mapping[str, Setting[Any]]] = {
+    VOICE_STORES: settings.VOICE_STORE,
+    SYNTHESIZERS: settings.SYNTHESIZER,
+    ENCODERS: settings.ENCODERS,
+    CLIP_READERS: settings.CLIP_READER,
+    CLIP_CACHES: settings.CLIP_CACHE,
+    WATERMARK_DETECTORS: settings.WATERMARK_DETECTOR,
+}
+_TOLD: Final = (VOICE_STORES, SYNTHESIZERS)
+"""Of these, a person wants to know why one was not taken."""
+
+
+def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the adapters that the settings choose in a group: one, or several encoders.
+
+    Raises:
+        ConfigurationError: nothing can be chosen, `nothing_set_up`, or what is chosen is not set up.
+    """
+    setting = _SETTINGS[group]
+    value = setting.read(env)
+    names = value if isinstance(value, tuple) else (value,)
+    if names == ("auto",):
+        return _automatic(group, env)
+    if not names:
+        raise ConfigurationError(f"{setting.name} names nothing.", field=setting.name, remedy="Name one, or auto.")
+    for name in names:
+        reason = not_set_up(load(group, name), env)
+        if reason:
+            raise ConfigurationError(f"{setting.name}={name} cannot be used: {reason}.", field=setting.name)
+    return names
+
+
+def not_set_up(plugin: Plugin[Any], env: Mapping[str, str]) -> str | None:
+    """Why an adapter that is named cannot be used; None where it can."""
+    state = plugin.state(env)
+    if isinstance(state, Absent):
+        return state.reason
+    return _lacking(state) if isinstance(state, Incomplete) else None
+
+
+def _automatic(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    present = {entry.name for entry in installed(group)}
+    usable: list[str] = []
+    reasons: list[str] = []
+    for name in AUTO[group]:
+        reason = _passed_by(group, name, env) if name in present else "not installed"
+        if reason is None:
+            usable.append(name)
+            if group != ENCODERS:
+                break
+        else:
+            reasons.append(f"{name}: {reason}")
+    if not usable:
+        setting = _SETTINGS[group]
+        raise ConfigurationError(
+            f"{setting.name}=auto finds nothing that is installed and set up ({'; '.join(reasons)}).",
+            code="nothing_set_up",
+            field=setting.name,
+            remedy=f"Install one, or name another in {setting.name}.",
+        )
+    return tuple(usable)
+
+
+def _passed_by(group: str, name: str, env: Mapping[str, str]) -> str | None:
+    """Why `auto` does not take an adapter; None where it does. Raises ConfigurationError for one half set up."""
+    plugin = load(group, name)
+    state = plugin.state(env)
+    if isinstance(state, Incomplete):
+        names = {setting.name for setting in plugin.settings}
+        raise ConfigurationError(
+            f"'{name}' is half set up: {_lacking(state)}.",
+            field=next((part for part in state.missing if part in names), None),
+            remedy="Set what is missing, or remove the rest."
+            if names.issuperset(state.missing)
+            else "Put what is missing there, or remove the settings that ask for it.",
+        )
+    if isinstance(state, Absent | OnRequest):
+        _log.log(logging.INFO if group in _TOLD else logging.DEBUG, "%s is passed by: %s", name, state.reason)
+        return state.reason
+    return None
+
+
+def _lacking(state: Incomplete) -> str:
+    return f"{', '.join(state.missing)} {'is' if len(state.missing) == 1 else 'are'} missing"

@@ -1,0 +1,87 @@
+"""`chatterbox-api watermark`: whether recordings carry a watermark. No service and no library is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import click
+
+from chatterbox_api.cli.common import contents, env_file_option, piped_input, recordings, run_to_end, shown
+from chatterbox_api.environment import read_environment
+from chatterbox_api.logs import set_up_logging
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.model import ClipLimits, WatermarkFinding
+
+__all__ = ["watermark"]
+
+_Finding: TypeAlias = tuple[str, WatermarkFinding | InvalidAudio]
+_MAX_BYTES: Final = ClipLimits().max_bytes
+_UNREADABLE: Final = 2
+_UNMARKED: Final = 6
+
+
+@click.command(short_help="Tell whether recordings carry the watermark of Chatterbox.")
+@recordings
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@env_file_option
+def watermark(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
+    """Tell of each FILE whether it carries a watermark, as all that Chatterbox says does; - is standard input.
+
+    A FILE is judged as a whole: cut out a passage to ask about it. At least 1 s is needed.
+
+    \b
+    chatterbox-api watermark suspicious.mp3
+    chatterbox-api watermark --json *.wav
+
+    \b
+    Exit code: 0 when all carry it, 6 when one does not, 2 when one cannot be read,
+    3 when no detector is installed.
+    """
+    set_up_logging("warning")
+    env = read_environment(env_file)
+    piped = piped_input(files, max_bytes=_MAX_BYTES)
+    findings = run_to_end(_findings(env, files, piped))
+    if as_json:
+        click.echo(json.dumps([_as_json(*finding) for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        for name, found in findings:
+            click.echo(_line(name, found))
+    if any(isinstance(found, InvalidAudio) for _, found in findings):
+        raise click.exceptions.Exit(_UNREADABLE)
+    if not all(isinstance(found, WatermarkFinding) and found.marked for _, found in findings):
+        raise click.exceptions.Exit(_UNMARKED)
+
+
+async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -> list[_Finding]:
+    from chatterbox_api.compose import compose_watermarks
+
+    findings: list[_Finding] = []
+    async with compose_watermarks(env) as watermarks:
+        for name in files:
+            data = await asyncio.to_thread(contents, name, piped=piped, max_bytes=_MAX_BYTES)
+            try:
+                findings.append((name, await watermarks.check(data)))
+            except InvalidAudio as error:
+                findings.append((name, error))
+    return findings
+
+
+def _line(name: str, found: WatermarkFinding | InvalidAudio) -> str:
+    if isinstance(found, InvalidAudio):
+        return f"✗ {shown(name)}: {found}"
+    sign, word = ("✓", "a") if found.marked else ("–", "no")
+    return f"{sign} {shown(name)}: {word} watermark; confidence {found.confidence:.2f}, {found.duration_s:.1f} s heard"
+
+
+def _as_json(name: str, found: WatermarkFinding | InvalidAudio) -> dict[str, Any]:
+    if isinstance(found, InvalidAudio):
+        return {"file": name, "error": {"code": found.code, "message": found.message, "remedy": found.remedy}}
+    return {
+        "file": name,
+        "watermarked": found.marked,
+        "confidence": round(found.confidence, 4),
+        "duration_s": round(found.duration_s, 3),
+    }

@@ -1,0 +1,57 @@
+"""Whether a recording carries a watermark: the use case, over any clip reader and any detector."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from chatterbox_api_core.admission import Admission
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.model import ClipLimits, WatermarkFinding
+from chatterbox_api_core.ports import ClipReader, WatermarkDetector
+
+__all__ = ["Watermarks"]
+
+_REMEDIES: Final = {
+    "audio_too_short": "Too little can be told from less.",
+    "audio_too_long": "Send a part of it.",
+}
+"""By code; a clip reader's own are for whoever clones a voice."""
+
+
+class Watermarks:
+    """Used on one event loop.
+
+    Args:
+        limits: what a recording may be.
+        door: how many recordings are judged at once, and how many may wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: WatermarkDetector,
+        clip_reader: ClipReader,
+        limits: ClipLimits | None = None,
+        door: Admission | None = None,
+    ) -> None:
+        self._detector, self._clip_reader = detector, clip_reader
+        self._limits = limits or ClipLimits()
+        self._door = door or Admission(slots=1, queue=16, wait_s=60.0)
+
+    async def check(self, data: bytes) -> WatermarkFinding:
+        """Judge a recording, a file of any format that the clip reader reads.
+
+        Raises:
+            InvalidAudio: it cannot be read, or is too short or too long; the field is `file`.
+            Overloaded, DeadlineExceeded: too many others are being judged.
+            SynthesisFailed, Unavailable, ConfigurationError: as the detector says.
+        """
+        with self._door.enter() as ticket:
+            await ticket.turn()
+            try:
+                clip = await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
+            except InvalidAudio as error:
+                remedy = _REMEDIES.get(error.code, error.remedy)
+                raise InvalidAudio(error.message, code=error.code, field="file", remedy=remedy) from error
+            return await self._detector.detect(clip.pcm)
