@@ -125,7 +125,3 @@ def hooks() -> Callable[[Engine], int]:
         return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules)
 
     return count
-
-
-def nothing() -> None:
-    """A checkpoint that asks for no stop."""

@@ -162,7 +162,7 @@ def test_text_of_as_many_positions_as_there_are_works(endless: Engine, model_nam
 
 
 @pytest.mark.parametrize("model_name", ["multilingual"])
-@pytest.mark.parametrize("text", ["?", "Ok", "Yes.", "Yes!!"])
+@pytest.mark.parametrize("text", ["?", "I", "Ok"])
 def test_brief_texts_do_not_trip_the_analyser(engine: Engine, text: str) -> None:
     """Upstream's looks at all but the last five tokens of the text, and fails where there are no others."""
     for seed in range(3):

@@ -19,7 +19,7 @@ from chatterbox_api_synth_chatterbox.sampling import Sampler
 __all__ = ["speech_tokens", "use_readable_attention"]
 
 _BRIEF: Final = 5
-"""Text tokens with which upstream's analyser fails once it takes them for said: «Yes.» has as many."""
+"""Text tokens, marks and language among them, with which upstream's analyser fails once it takes them for said."""
 
 logging.getLogger("chatterbox.models.t3").setLevel(logging.ERROR)  # it warns of each token it dislikes
 
