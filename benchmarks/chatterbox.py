@@ -32,7 +32,7 @@ from typing import Any, Final
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as in the engine's process
 os.environ["TQDM_DISABLE"] = os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
-sys.path.remove(str(Path(__file__).parent))  # or this very file would be taken for upstream's package
+sys.path.pop(0)  # or this very file would be taken for upstream's package
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -1,6 +1,6 @@
 """Hear a Chatterbox model on this machine, and check what only its trained weights can show.
 
-    hatch run chatterbox:python scripts/hear_chatterbox.py heard --clip low.wav --clip high.wav [--model multilingual]
+    hatch run chatterbox:hear heard --clip low.wav --clip high.wav [--model multilingual]
 
 Speaks a handful of texts in the model's own voice and in the voice of each clip, and, with the multilingual model, a
 sentence of each language. FOLDER gets the sounds and an index.html to listen to them. Then it checks that speech ends
@@ -49,8 +49,8 @@ def main() -> int:
     arguments = _arguments()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    device = chosen_device(arguments.device)
     try:
+        device = chosen_device(arguments.device)
         engine = load_engine(MODELS[arguments.model], folder=arguments.model_dir, device=device, report=print)
         tts: Any = engine._tts  # upstream's own object
         voices = [Voice(OWN)] if tts.conds is not None else []
@@ -60,9 +60,9 @@ def main() -> int:
     if not voices:
         raise SystemExit("This model has no voice of its own: give it one with --clip.")
     takes = [_spoken(engine, *what) for what in _programme(arguments.model, voices)]
-    found = [*_measured(takes, voices, tts), *_repeated(engine, voices[0]), _parity(engine, tts, device)]
     for number, take in enumerate(takes):
         soundfile.write(folder / f"{number:02d}.wav", take.pcm.samples, RATE_HZ, subtype="PCM_16")
+    found = [*_measured(takes, voices, tts), *_repeated(engine, voices[0]), _parity(engine, tts, device)]
     title = f"{MODELS[arguments.model].title} on {device}"
     (folder / "index.html").write_text(_page(title, takes, found), "utf-8")
     print(f"\n{_table(found)}\n\nListen: {folder / 'index.html'}")

@@ -264,8 +264,9 @@ async def test_a_model_that_cannot_be_loaded_is_not_ready(opened: Open, tmp_path
     (tmp_path / "loading").write_text("fail")
     async with opened(preload=True, patience=Patience(retry_s=60)) as engine:
         error = await fails(engine, "Hello.")
-        with pytest.raises(ConfigurationError) as caught:
+        with pytest.raises(Unavailable) as caught:
             await engine.ready()
+        assert isinstance(error, ConfigurationError)
         assert caught.value.code == error.code == "weights_missing"
         assert caught.value.remedy == "Put them there."
 

@@ -58,6 +58,8 @@ STATUS_OF: Final[dict[type[ChatterboxError], tuple[int, bool]]] = {
     ChatterboxError: (500, False),
 }
 """A class stands for its subclasses that are not listed themselves."""
+_COSTLY: Final = ("engine_died", "engine_hung", "out_of_memory")
+"""What a request did to the engine it would do again, and clients repeat by themselves."""
 
 _LITESTAR_CODES: Final = {
     400: ("invalid_request", "The request cannot be understood."),
@@ -70,6 +72,8 @@ _LITESTAR_CODES: Final = {
 
 def _on_core_error(request: Request[Any, Any, Any], error: ChatterboxError) -> Response[Any]:
     status, may_repeat = next(STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF)
+    if isinstance(error, SynthesisFailed) and error.code in _COSTLY:
+        may_repeat = False
     headers = {} if may_repeat else {"x-should-retry": "false"}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(math.ceil(error.retry_after_s))

@@ -93,7 +93,7 @@ class Worker:
         except Exception as error:
             _log.exception("the model failed")
             self._send({"id": number} | as_failure(_as_failure(error)))
-            return not any(sign in str(error) for sign in _LOST_DEVICE)
+            return _is_full(error) or not any(sign in str(error) for sign in _LOST_DEVICE)
         return True
 
     def _forget(self, number: int) -> None:
@@ -119,12 +119,13 @@ class Worker:
             os._exit(0)
 
 
+def _is_full(error: Exception) -> bool:
+    named = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+    return named or any(sign in str(error) for sign in _FULL)
+
+
 def _as_failure(error: Exception) -> SynthesisFailed:
-    if (
-        isinstance(error, MemoryError)
-        or "OutOfMemory" in type(error).__name__
-        or any(sign in str(error) for sign in _FULL)
-    ):
+    if _is_full(error):
         traceback.clear_frames(error.__traceback__)  # they hold what it was working with
         _free_memory()
         return SynthesisFailed(
@@ -138,6 +139,8 @@ def _free_memory() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def main() -> int:

@@ -22,8 +22,12 @@ __all__ = ["chosen_device", "load_engine"]
 
 _log = logging.getLogger(__name__)
 
+_FULL: Final = ("out of memory", "allocate memory")
 _WORKING_BYTES: Final = 500_000_000
 """What speaking takes beside the weights."""
+
+_SEGMENTER: Final = Path(os.environ.get("PKUSEG_HOME", "~/.pkuseg")).expanduser() / "spacy_ontonotes"
+"""Where spacy-pkuseg keeps what it downloads by itself, offline mode or not."""
 
 Progress = Callable[[str], None]
 
@@ -45,7 +49,7 @@ def load_engine(model: Model, *, folder: str, device: str, report: Progress) -> 
         with _files_of(path), _reported(inspect.getmodule(tts_class), loaded_files(model, path), report):
             return Engine(tts_class.from_local(path, target, **_variant(tts_class, path)), model)
     except Exception as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error):
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in _FULL):
             raise _too_little_memory(model, target) from error
         _log.exception("%s cannot be loaded from %s", model.title, path)
         raise ConfigurationError(
@@ -78,7 +82,7 @@ def _upstream_class(model: Model) -> Any:
         raise ConfigurationError(
             f"{model.title} cannot be imported: {error}.",
             code="model_not_installed",
-            remedy='Install it: pip install "chatterbox-api-synth-chatterbox[model]".',
+            remedy='Install it: pip install "chatterbox-api[model]".',
         ) from error
     if watermarker is None:
         raise ConfigurationError(
@@ -130,6 +134,10 @@ def _files_of(path: Path) -> Iterator[None]:
         return str(path / filename)
 
     def without_segmenter(converter: Any) -> None:
+        if os.environ.get("HF_HUB_OFFLINE") == "1" and not _SEGMENTER.is_dir():
+            _log.warning("Chinese is spoken without word boundaries: %s is not there", _SEGMENTER)
+            converter.segmenter = None
+            return
         try:
             upstream_segmenter(converter)
         except Exception as error:  # it downloads a model of its own, from elsewhere
@@ -193,7 +201,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _free_bytes(device: str) -> int | None:
-    """Memory that can be had on a device; None where nobody can tell."""
+    """Memory that can be had on a device; None where nobody can tell. The limit of a container is not seen."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     try:

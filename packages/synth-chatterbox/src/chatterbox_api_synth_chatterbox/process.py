@@ -188,6 +188,8 @@ class ModelProcess:
         elif isinstance(error, ChatterboxError) and not self._closed:
             self._load_failure = (time.monotonic() + self._patience.retry_s, error)
             _log.error("%s cannot be loaded: %s", self._title, error)
+        elif not self._closed:
+            _log.error("%s cannot be loaded", self._title, exc_info=error)
 
     def _stay(self) -> None:
         if self._idle is not None:

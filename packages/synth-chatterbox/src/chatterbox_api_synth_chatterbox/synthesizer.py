@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
+from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed, Unavailable
 from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.parameters import check_params, check_seed
 from chatterbox_api_synth_chatterbox.health import Health
@@ -20,8 +19,6 @@ from chatterbox_api_synth_chatterbox.process import ModelProcess
 from chatterbox_api_synth_chatterbox.voices import AnalysedVoices
 
 __all__ = ["ChatterboxSynthesizer"]
-
-_log = logging.getLogger(__name__)
 
 _OFFLINE: Final = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -108,7 +105,11 @@ class ChatterboxSynthesizer:
 
     async def ready(self) -> None:
         if (reason := self._process.load_failure or self._process.slow_load) is not None:
-            raise reason
+            if isinstance(reason, Unavailable):
+                raise reason
+            raise Unavailable(
+                reason.message, code=reason.code, field=reason.field, remedy=reason.remedy, retry_after_s=10
+            ) from reason
         self._health.check()
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:

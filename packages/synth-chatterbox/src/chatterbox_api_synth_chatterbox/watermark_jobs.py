@@ -41,6 +41,7 @@ def _perth() -> Any:
         perth = importlib.import_module("perth")
         if perth.PerthImplicitWatermarker is None:
             importlib.import_module("perth.perth_net.perth_net_implicit.perth_watermarker")
+            raise ImportError("resemble-perth has no watermark in it")
     except ImportError as error:
         package = "setuptools<81" if error.name == "pkg_resources" else "chatterbox-api[model]"
         raise ConfigurationError(

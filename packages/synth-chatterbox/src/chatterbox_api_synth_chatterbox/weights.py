@@ -108,7 +108,8 @@ def _wanted(model: Model, present: Mapping[str, Any] | set[str]) -> list[str]:
         names if isinstance(names, str) else next((name for name in names if name in present), names[0])
         for names in model.files
     ]
-    return needed + [name for name in model.extra_files if name in present]
+    # The needed ones last: a download that is broken off leaves a folder that does not count as whole.
+    return [name for name in model.extra_files if name in present] + needed
 
 
 def _as_ours(model: Model, error: Exception) -> ChatterboxError:

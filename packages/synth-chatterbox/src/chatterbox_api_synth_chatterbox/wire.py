@@ -5,9 +5,10 @@ To the child:    {"id", "do": "prepare", "rate_hz"} + samples     -> "done" + th
                  {"id", "do": "detect", "rate_hz"} + samples      -> "done", "confidence"
                  {"id", "do": "cancel"}
 From the child:  {"event": "loading", "text"}                     while it gets ready
-                 {"event": "ready", "text"}                       once
+                 {"event": "ready"}                               once
                  {"id", "event": "working"}                       as work begins, and often while it goes on
                  {"id", "event": "done", ...} + bytes
+                 {"id", "event": "cancelled"}                     whoever asked has gone
                  {"id", "event": "failed", "kind", "code", "message", "field", "remedy", "retry_after_s"}
                  {"event": "failed", ...}                         it could not get ready, and ends
 

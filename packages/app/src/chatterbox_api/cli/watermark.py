@@ -30,7 +30,7 @@ _UNMARKED: Final = 6
 def watermark(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
     """Tell of each FILE whether it carries a watermark, as all that Chatterbox says does; - is standard input.
 
-    A FILE is judged as a whole: cut out a passage to ask about it. At least 1 s is needed.
+    The first 60 s of a FILE are judged, as a whole: cut out a passage to ask about it. At least 1 s is needed.
 
     \b
     chatterbox-api watermark suspicious.mp3
