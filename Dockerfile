@@ -25,8 +25,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends python3 && r
 COPY --from=install-cuda /opt/chatterbox-api /opt/chatterbox-api
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin chatterbox \
     && install --directory --owner=chatterbox --group=chatterbox /data
-ENV PATH=/opt/chatterbox-api/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=4123 DATA_DIR=/data \
-    SYNTHESIZER=chatterbox
+ENV PATH=/opt/chatterbox-api/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=4123 DATA_DIR=/data
+ENV SYNTHESIZER=chatterbox
 USER chatterbox
 WORKDIR /data
 VOLUME /data

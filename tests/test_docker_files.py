@@ -68,10 +68,12 @@ def test_the_service_is_reached_ends_well_and_is_nobody_special(stages: dict[str
 
 
 def test_both_targets_run_alike(stages: dict[str, Stage]) -> None:
-    """But for what they are built on, and the time that a model takes to load."""
+    """But for what they are built on, the time that a model takes to load, and that it is asked for by name."""
     differing = {"FROM", "HEALTHCHECK", "COPY"}
     cpu, cuda = ([each for each in stages[name] if each[0] not in differing] for name in ("cpu", "cuda"))
-    assert cpu == [each for each in cuda if "apt-get" not in each[1]]
+    asked_for = ("ENV", "SYNTHESIZER=chatterbox")
+    assert asked_for in cuda
+    assert cpu == [each for each in cuda if "apt-get" not in each[1] and each != asked_for]
 
 
 @pytest.mark.parametrize("stage", ["install-cpu", "install-cuda"])

@@ -113,7 +113,8 @@ async def test_too_much_is_refused() -> None:
 @pytest.mark.parametrize(
     ("failure", "status", "retry"),
     [
-        (SynthesisFailed("It broke.", code="engine_died"), 500, None),
+        (SynthesisFailed("It broke."), 500, None),
+        (SynthesisFailed("It died.", code="engine_died"), 500, "false"),
         (Unavailable("It is away.", code="engine_unavailable", retry_after_s=7), 503, None),
         (ConfigurationError("It lacks a part.", code="watermark_missing"), 500, "false"),
     ],
