@@ -202,7 +202,7 @@ def test_files_that_are_not_read_need_no_memory(folder: Path, model_name: str, m
     with (folder / "t3_mtl23ls_v3.safetensors").open("wb") as file:
         file.truncate(10**11)
     monkeypatch.setattr(loading, "_free_bytes", lambda _: 10**9)
-    load(model_name, folder)
+    assert load(model_name, folder).speak(Request("Hello.", 1), None, lambda: None).tokens
 
 
 @pytest.mark.parametrize("model_name", ["original"])
@@ -210,7 +210,7 @@ def test_where_nobody_can_tell_the_free_memory_it_is_tried(
     folder: Path, model_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "_free_bytes", lambda _: None)
-    load(model_name, folder)
+    assert load(model_name, folder).speak(Request("Hello.", 1), None, lambda: None).tokens
 
 
 def test_free_memory_is_known_here() -> None:
