@@ -30,6 +30,7 @@ from chatterbox_api_core.model import (
 )
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.spool import SpoolBudget
 from chatterbox_api_testkit.sounds import frequency_hz, level, middle, sine, wav
 
 TEXT = "This is a sentence of some length. And this is another one, that ends here."
@@ -101,22 +102,17 @@ async def test_a_format_has_its_habit(audio_format: str, complete: bool) -> None
 
 
 async def test_a_slow_reader_does_not_hold_the_engine() -> None:
-    """What is made is kept for it, and the place is free; beyond the bound the engine waits."""
+    """What is made is kept for it, in memory or on disk, and the slot is free."""
     engine = ScriptedEngine(hum)
-    service = speech_service(engine, slots=1, queue=0)
-    async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
-        first = await anext(aiter(slow))
-        await asyncio.sleep(0.2)
-        assert (engine.running, service.admission.running) == (0, 0)
-        async with service.stream(TEXT, audio_format="wav") as other:
-            assert len(await other.read()) > 50_000
-        assert len(first + await slow.read()) > 50_000
-    service = speech_service(engine, slots=1, queue=0, limits=SpeechLimits(run_ahead_bytes=1000))
-    async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
-        await anext(aiter(slow))
-        await asyncio.sleep(0.2)
-        assert (engine.running, service.admission.running) == (1, 1)
-    assert (engine.running, service.admission.running) == (0, 0)
+    for memory_bytes in (2**20, 0):
+        service = speech_service(engine, slots=1, queue=0, spool_budget=SpoolBudget(memory_bytes=memory_bytes))
+        async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
+            first = await anext(aiter(slow))
+            await asyncio.sleep(0.2)
+            assert (engine.running, service.admission.running) == (0, 0)
+            async with service.stream(TEXT, audio_format="wav") as other:
+                assert len(await other.read()) > 50_000
+            assert len(first + await slow.read()) > 50_000
 
 
 async def test_a_voice_that_is_replaced_while_its_request_waits_speaks_as_it_is_then() -> None:
@@ -140,19 +136,23 @@ async def _speak(service: SpeechService, voice: str) -> Pcm:
         return WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
 
 
-async def test_pieces_without_sound_leave_no_pauses() -> None:
+@pytest.mark.parametrize("silence", [(), (0,), (1e-4, -9e-4) * 5000, (float("nan"),) * 240, (0.0,) * 48_000])
+@pytest.mark.parametrize("text", ["1.", "word.\n\n1.", "word.\n\n1.\n\nword."])
+async def test_words_without_sound_are_an_error_wherever_they_stand(silence: tuple[float, ...], text: str) -> None:
+    """Whether an engine yields nothing or silence for them; no answer is 200 and leaves words out."""
+
     async def hum_at_words(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
         if "word" in utterance.text:
             yield sine(440, 0.5)
+        elif silence:
+            yield Pcm.from_floats(silence, rate_hz=24_000)
 
-    for text, duration_s in (("1.\n\n2.\n\nword.", 0.5), ("word.\n\n1.\n\n2.\n\nword.\n\n3.", 1.5)):
-        async with speech_service(ScriptedEngine(hum_at_words)).stream(text) as stream:
-            data = await stream.read()
-        assert WavReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s == duration_s
-    with pytest.raises(InvalidInput) as caught:
-        async with speech_service(ScriptedEngine(hum_at_words)).stream("1.\n\n2.", audio_format="mp3") as stream:
-            await anext(aiter(stream))
-    assert caught.value.code == "unsupported_text"
+    for complete in (True, False):
+        with pytest.raises(InvalidInput) as caught:
+            async with speech_service(ScriptedEngine(hum_at_words)).stream(text, complete=complete) as stream:
+                await stream.read()
+        assert (caught.value.code, caught.value.field) == ("unsupported_text", "input")
+        assert "1." in str(caught.value), "the error shows the words"
 
 
 async def test_the_uploaded_clip_is_the_voice() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Final
 
 from litestar.types import Receive, Scope, Send
@@ -26,11 +27,14 @@ class SpeechAnswer:
     """An ASGI application for one request.
 
     Args:
-        send_stall_s: the longest a client may leave its answer unread.
+        send_stall_s: the longest a client may leave a part of its answer unread. All of it may take as long as that,
+            and twice as long as it sounds: a player reads at the pace of speech, and one that reads a byte now and
+            then would keep what is made for ever.
     """
 
     def __init__(self, stream: SpeechStream, *, send_stall_s: float) -> None:
         self._stream, self._send_stall_s = stream, send_stall_s
+        self._sending_s = 0.0
         self._sent_bytes = 0
         self._started = False
 
@@ -53,16 +57,13 @@ class SpeechAnswer:
             await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _speak(self, send: Send) -> None:
-        if self._stream.complete:
-            async with self._stream as stream:
-                body = await stream.read()
-            await self._start(send, [(b"content-length", str(len(body)).encode())])
-            await self._body(send, body, more=False)
-            return
         async with self._stream as stream:
+            extra = []
+            if stream.complete:
+                extra = [(b"content-length", str(await stream.size_bytes()).encode())]
             async for data in stream:
                 if not self._started:
-                    await self._start(send, [])
+                    await self._start(send, extra)
                 await self._body(send, data, more=True)
         await self._body(send, b"", more=False)
 
@@ -73,8 +74,11 @@ class SpeechAnswer:
         )
 
     async def _body(self, send: Send, data: bytes, *, more: bool) -> None:
-        async with asyncio.timeout(self._send_stall_s):
+        began_s = time.monotonic()
+        within_s = self._send_stall_s + 2 * self._stream.timings.output_s - self._sending_s
+        async with asyncio.timeout(min(self._send_stall_s, within_s)):
             await send({"type": "http.response.body", "body": data, "more_body": more})
+        self._sending_s += time.monotonic() - began_s
         self._sent_bytes += len(data)
 
     def _report(self, scope: Scope, outcome: str) -> None:
@@ -99,7 +103,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _who(stream: SpeechStream) -> str:
-    resolved = getattr(stream, "voice", None)
-    if resolved is None:
+    if not stream.pieces:  # the client left before a voice was found
         return "?"
+    resolved = stream.voice
     return f"{resolved.source}:{resolved.voice.id}" if resolved.voice else resolved.source
