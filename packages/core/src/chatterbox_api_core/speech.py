@@ -83,6 +83,7 @@ class SpeechService:
         audio_format: str = "wav",
         complete: bool | None = None,
         language: str | None = None,
+        text_format: str = "auto",
         speed: float = 1.0,
         seed: int | None = None,
         params: Mapping[str, float | int | str] | None = None,
@@ -101,6 +102,8 @@ class SpeechService:
             complete: a body of true sizes at the end, rather than bytes as they are made; None is the format's habit.
             speed: from 0.25 to 4.
             language: one of the engine's; the voice's own when None, else the engine's.
+            text_format: `auto` leaves out Markdown's marks and emoji, `plain` leaves out nothing, `ssml` understands
+                tags; see `text`.
             params: the engine's own parameters, see its capabilities.
             rate_hz: of the result, from 8,000 to 48,000, as far as the format can have it; the nearest to the
                 engine's when None.
@@ -113,7 +116,7 @@ class SpeechService:
             InvalidInput: names the field that cannot be accepted.
         """
         capabilities = self.capabilities
-        cleaned = texts.clean(text, max_chars=self.limits.max_chars)
+        texts.check_text(text, max_chars=self.limits.max_chars, text_format=text_format)
         offered, encoder = self._encoder_for(audio_format)
         native, tempo = check_speed(speed, capabilities=capabilities, encoder=encoder)
         delivery = check_delivery(
@@ -124,7 +127,8 @@ class SpeechService:
         sentence_s = check_pause(sentence_pause_s, field="sentence_pause_ms")
         paragraph_s = check_pause(paragraph_pause_s, field="paragraph_pause_ms")
         job = SpeechJob(
-            text=cleaned,
+            text=text,
+            text_format=text_format,
             voice=voice,
             clip=clip,
             template=Utterance(

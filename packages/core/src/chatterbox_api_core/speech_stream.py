@@ -74,7 +74,7 @@ class SpeechJob:
     """One request, checked.
 
     Attributes:
-        text: cleaned, not yet cut into segments: that depends on the language, which the voice may decide.
+        text: as it came: how it is read and cut depends on the language, which the voice may decide.
         voice: the id, name or alias that is asked for.
         clip: the bytes of an uploaded clip.
         template: what all its utterances have in common; its language is the one that is asked for, if any.
@@ -84,6 +84,7 @@ class SpeechJob:
     """
 
     text: str
+    text_format: str
     voice: str | None
     clip: bytes | None = field(repr=False)
     template: Utterance
@@ -200,7 +201,13 @@ class SpeechStream:
         own = None if voice.voice is None else voice.voice.language
         language = job.template.language or supported_language(own, capabilities=capabilities)
         self._voice, self._template = voice, replace(job.template, language=language)
-        self._pieces = texts.split(job.text, max_chars=capabilities.max_chars, each_sentence=job.each_sentence)
+        self._pieces = texts.segment(
+            job.text,
+            text_format=job.text_format,
+            language=language or capabilities.default_language,
+            max_chars=capabilities.max_chars,
+            each_sentence=job.each_sentence,
+        )
         self._check_length(pauses_s(self._pieces, job.pauses))
 
     async def _encoded(self, spool: Spool) -> AsyncGenerator[None, None]:
