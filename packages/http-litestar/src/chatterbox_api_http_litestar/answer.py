@@ -17,6 +17,7 @@ from litestar.types import Receive, Scope, Send
 from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.speech import SpeechStream
 from chatterbox_api_http_litestar import headers
+from chatterbox_api_http_litestar.limits import HttpLimits
 
 __all__ = ["SpeechAnswer"]
 
@@ -27,13 +28,11 @@ class SpeechAnswer:
     """An ASGI application for one request.
 
     Args:
-        send_stall_s: the longest a client may leave a part of its answer unread. All of it may take as long as that,
-            and twice as long as it sounds: a player reads at the pace of speech, and one that reads a byte now and
-            then would keep what is made for ever.
+        limits: for how long a client may leave its answer unread.
     """
 
-    def __init__(self, stream: SpeechStream, *, send_stall_s: float) -> None:
-        self._stream, self._send_stall_s = stream, send_stall_s
+    def __init__(self, stream: SpeechStream, *, limits: HttpLimits) -> None:
+        self._stream, self._limits = stream, limits
         self._sending_s = 0.0
         self._sent_bytes = 0
         self._started = False
@@ -75,8 +74,9 @@ class SpeechAnswer:
 
     async def _body(self, send: Send, data: bytes, *, more: bool) -> None:
         began_s = time.monotonic()
-        within_s = self._send_stall_s + 2 * self._stream.timings.output_s - self._sending_s
-        async with asyncio.timeout(min(self._send_stall_s, within_s)):
+        stall_s, factor = self._limits.send_stall_s, self._limits.send_factor
+        left_s = stall_s + factor * self._stream.timings.output_s - self._sending_s
+        async with asyncio.timeout(min(stall_s, left_s)):
             await send({"type": "http.response.body", "body": data, "more_body": more})
         self._sending_s += time.monotonic() - began_s
         self._sent_bytes += len(data)

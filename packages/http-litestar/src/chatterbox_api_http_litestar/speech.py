@@ -68,7 +68,7 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
                 sentence_pause_s=_seconds(body.sentence_pause_ms),
                 paragraph_pause_s=_seconds(body.paragraph_pause_ms),
             ),
-            send_stall_s=limits.send_stall_s,
+            limits=limits,
         )
 
     return [create_speech, create_speech_from_upload]
