@@ -52,6 +52,8 @@ class EncoderThread:
             raise DeadlineExceeded(
                 f"The encoder did not answer within {self._deadline_s:g} s.", code="encoder_timeout"
             ) from error
+        finally:
+            del deadline  # it knows the task, which keeps its exception, which keeps this frame and all that it holds
 
     def close(self) -> None:
         """Let the thread end, once it is done with what it does."""

@@ -62,6 +62,10 @@ class ReadAhead:
         self._task.cancel()
         await asyncio.wait((self._task,))
         self._spool.close()
+        # A task keeps its exception, whose traceback keeps every frame of the work, this object among them: a circle
+        # that holds the encoder until Python's collector comes by.
+        self._task = asyncio.create_task(_closed())
+        await asyncio.wait((self._task,))
 
     async def _run(self) -> None:
         async with aclosing(self._steps):
@@ -75,3 +79,7 @@ class ReadAhead:
             task.exception()  # seen, so that asyncio does not report what nobody read
         self._on_done()
         self._advanced.set()
+
+
+async def _closed() -> None:
+    """What is done once all is closed: nothing."""

@@ -149,6 +149,8 @@ async def _next(engine: AsyncGenerator[Pcm, None], wait_s: float) -> Pcm | None:
             code="engine_timeout",
             retry_after_s=math.ceil(wait_s / 10),
         ) from error
+    finally:
+        del deadline  # it knows the task, which keeps its exception, which keeps this frame and all that it holds
 
 
 def _is_audible(pcm: Pcm) -> bool:

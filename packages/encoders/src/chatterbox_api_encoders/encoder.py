@@ -6,6 +6,7 @@ one that cannot, so it leaves the placeholders that its format has for that.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -132,6 +133,11 @@ class PyavEncoding:
             self._container.start_encoding()
         self._container.mux(self._stream.encode(None))
         self._container.close()
+
+    def __del__(self) -> None:
+        # A container and its streams know each other: left open, both would wait for Python's collector.
+        with contextlib.suppress(Exception):
+            self._container.close()
 
     def _encode(self, samples: Samples) -> None:
         if not len(samples):
