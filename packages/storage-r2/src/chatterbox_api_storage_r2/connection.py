@@ -48,7 +48,7 @@ class Connection:
     write_interval_s: float = 1.0
 
     def __post_init__(self) -> None:
-        address = parsed_endpoint(self.endpoint, bucket=self.bucket, any_account=True).address
+        address = parsed_endpoint(self.endpoint, bucket="", any_account=True).address
         _check(address == self.endpoint.rstrip("/"), "R2_ENDPOINT", address)
         _check(_BUCKET.fullmatch(self.bucket) is not None, "R2_BUCKET_NAME", "the name of a bucket")
         plain = _PREFIX.fullmatch(self.prefix.strip("/")) is not None
