@@ -239,7 +239,18 @@ _BY_CODE: Final = {
     "XAmzContentSHA256Mismatch": _ERROR,
 }
 _PROXIES: Final = (_NO_PROXY_TO_IT, _PROXY_REFUSES)
-_BY_STATUS: Final = {301: _MOVED, 302: _STRANGE, 307: _MOVED, 308: _MOVED, 401: _REFUSED, 403: _DENIED, 408: _ERROR, 409: _BUSY, 429: _BUSY, 503: _BUSY}
+_BY_STATUS: Final = {
+    301: _MOVED,
+    302: _STRANGE,
+    307: _MOVED,
+    308: _MOVED,
+    401: _REFUSED,
+    403: _DENIED,
+    408: _ERROR,
+    409: _BUSY,
+    429: _BUSY,
+    503: _BUSY,
+}
 _BROKEN: Final = (
     ("dns error", "its name cannot be resolved"),
     ("ConnectionRefused", "nothing listens there"),

@@ -26,12 +26,14 @@ class Listing:
 
     Attributes:
         voices_read: how far the run has come.
+        failed: whether the last run could not be brought to its end.
     """
 
     def __init__(self, bucket: Bucket, line: Line, mirror: Mirror, clock: Callable[[], float]) -> None:
         self._bucket, self._line, self._mirror, self._clock = bucket, line, mirror, clock
         self._damaged: dict[str, str] = {}
         self.voices_read = 0
+        self.failed = False
 
     async def run(self) -> None:
         """Bring the mirror up to date. Unavailable when the bucket is; what has been read by then is kept.
@@ -40,7 +42,7 @@ class Listing:
         asked for by its key. So neither what has been added meanwhile is forgotten, by this process or another,
         nor anything because of a listing that falls short.
         """
-        began_at, self.voices_read = self._clock(), 0
+        began_at, self.voices_read, self.failed = self._clock(), 0, True
         known = await self._mirror.etags()
         listed: set[str] = set()
         pages = self._bucket.list(VOICES)
@@ -54,6 +56,7 @@ class Listing:
         self._damaged = {voice_id: etag for voice_id, etag in self._damaged.items() if voice_id in listed}
         await self._look_for({voice_id: etag for voice_id, etag in known.items() if voice_id not in listed})
         await self._mirror.keep_listed_at(began_at)
+        self.failed = False
 
     async def _take(self, etags: Mapping[str, str], known: Mapping[str, str], began_at: float) -> None:
         same = {voice_id: etag for voice_id, etag in etags.items() if known.get(voice_id) == etag}

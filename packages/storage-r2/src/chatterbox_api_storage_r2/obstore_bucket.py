@@ -219,7 +219,7 @@ class ObstoreBucket:
         self.health.suspect()
         why = self._cause(seen)
         if left_open(seen, why):
-            return Doubtful(why.message, retry_after_s=max(why.retry_after_s, _PAUSE_S))
+            return Doubtful(why.message, retry_after_s=max(why.retry_after_s, _PAUSE_S), error=unavailable(why))
         return unavailable(why)
 
     def _cause(self, seen: Signs, *, listing: bool = False) -> Cause:

@@ -176,7 +176,9 @@ def _understood(text: str, bucket: str) -> str:
             "R2_ENDPOINT has the bucket's name in its %s, where it is taken off: %s", found.taken_off, found.address
         )
     if found.address.startswith("http://") and not is_local(found.address):
-        _log.warning("clips go to the bucket unencrypted, for everyone on the way to read: R2_ENDPOINT begins with http")
+        _log.warning(
+            "clips go to the bucket unencrypted, for everyone on the way to read: R2_ENDPOINT begins with http"
+        )
     return found.address
 
 
