@@ -1,19 +1,14 @@
-"""What goes wrong between this service and the bucket, as the errors of the port: the one table of this package.
-
-obstore tells most of it in the text of its exceptions alone. That text shows what a server echoes of a request it
-refuses, the key's id and what was signed among it: so only the status, S3's code and the kind of failure are taken
-out of it, and the text goes nowhere.
-"""
+"""What goes wrong between this service and the bucket, as the errors of the port: the one table of this package."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
 from chatterbox_api_storage_r2.endpoints import is_r2
 from chatterbox_api_storage_r2.proxies import Proxy
+from chatterbox_api_storage_r2.signs import Signs, signs
 
 __all__ = [
     "BucketUnavailable",
@@ -28,43 +23,6 @@ __all__ = [
     "startup_error",
     "unavailable",
 ]
-
-_STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
-_KIND = re.compile(r"kind: (\w+)")
-_FULL = re.compile(r"(?<!Request)QuotaExceeded|StorageFull|InsufficientStorage|StorageCapExceeded|DiskFull")
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What an exception of obstore's tells.
-
-    Attributes:
-        status: HTTP's, 0 where there was no answer.
-        code: S3's, empty where there was none; without an answer that can be read, the name of the exception.
-        never_sent: no connection was made, so the request cannot have been done.
-        broken: how there was no answer, for people.
-    """
-
-    status: int = 0
-    code: str = ""
-    never_sent: bool = False
-    broken: str = ""
-
-    @property
-    def missing(self) -> bool:
-        """Whether there is no such object. A 404 that is not S3's own says nothing about the object."""
-        return self.status == 404 and self.code == "NoSuchKey"
-
-    @property
-    def full(self) -> bool:
-        """Whether a write was refused for want of room: by MinIO, Ceph and others, each with a code of its own."""
-        return self.status == 507 or _FULL.search(self.code) is not None
-
-    @property
-    def conflict(self) -> bool:
-        """Whether a write's condition did not hold: some servers answer If-Match on a missing object with a 404."""
-        return self.status == 412 or self.missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,53 +198,14 @@ _BY_CODE: Final = {
 }
 _PROXIES: Final = (_NO_PROXY_TO_IT, _PROXY_REFUSES)
 _BY_STATUS: Final = {
-    301: _MOVED,
-    302: _STRANGE,
-    307: _MOVED,
-    308: _MOVED,
+    **dict.fromkeys((301, 307, 308), _MOVED),
     401: _REFUSED,
     403: _DENIED,
     408: _ERROR,
-    409: _BUSY,
-    429: _BUSY,
-    503: _BUSY,
+    **dict.fromkeys((409, 429, 503), _BUSY),
 }
-_BROKEN: Final = (
-    ("dns error", "its name cannot be resolved"),
-    ("ConnectionRefused", "nothing listens there"),
-    ("TimedOut", "it does not answer in time"),
-    ("certificate", "its certificate is not trusted"),
-    ("InvalidMessage", "it does not speak TLS"),
-    ("tcp connect error", "there is no way to it"),
-    ("TunnelUnsuccessful", "it makes no connection to the server"),
-    ("TunnelProxyAuthRequired", "it wants a user and a password, or other ones"),
-    ("ProxyAuthRequired", "it wants a user and a password, or other ones"),
-    ("unsupported scheme", "proxies of its kind are not supported"),
-)
 _OF_THE_SERVER: Final = ("its certificate is not trusted", "it does not speak TLS")
 """What may be said of the server as well as of a proxy before it."""
-
-
-def signs(error: BaseException) -> Signs:
-    """What an exception of obstore's tells; a TimeoutError is one's own limit."""
-    if isinstance(error, TimeoutError):
-        return Signs(broken="it does not answer in time")
-    text = str(error)
-    status, code = _STATUS.search(text), _CODE.search(text)
-    if status is not None or code is not None:
-        # R2 says so of a key that is too short or too long.
-        wrong_key = "Credential access key has length" in text
-        name = "InvalidAccessKeyId" if wrong_key else code[1] if code else ""
-        return Signs(int(status[1]) if status else 0, name)
-    kind = _KIND.search(text)
-    if "BareRedirect" in text or (kind is not None and "TooManyRedirects" in text):
-        return Signs(301, "PermanentRedirect")
-    if kind is None and "InvalidListResponse" in text:
-        return Signs(code="an invalid list")
-    if kind is None:
-        return Signs(code=type(error).__name__)
-    broken = next((said for sign, said in _BROKEN if sign in text), "the connection broke")
-    return Signs(never_sent=kind[1] == "Connect", broken=broken)
 
 
 def cause(seen: Signs, *, host: str, bucket: str, listing: bool = False, proxy: Proxy | None = None) -> Cause:
@@ -296,10 +215,9 @@ def cause(seen: Signs, *, host: str, bucket: str, listing: bool = False, proxy: 
         listing: whether a list was asked for, and not one object.
         proxy: what requests go through.
     """
-    status = " ".join(str(part) for part in (seen.status, seen.code) if part)
     row = _row(seen, listing=listing, proxied=proxy is not None)
     ours = row.field == "R2_ENDPOINT" and is_r2(f"//{host}")
-    words = {"host": host, "name": host.rpartition(":")[0] or host, "bucket": bucket, "status": status}
+    words = {"host": host, "name": host.rpartition(":")[0] or host, "bucket": bucket, "status": seen.status_and_code}
     words |= {"broken": seen.broken, "proxy": proxy.address if proxy else "", "setting": proxy.setting if proxy else ""}
     message, remedy = row.message.format(**words), row.remedy.format(**words)
     if proxy is not None and not seen.code and proxy.setting not in message:  # so the proxy may have said it
@@ -349,9 +267,8 @@ def unavailable(why: Cause, *, retry_after_s: float = 0.0) -> BucketUnavailable:
 
 def full(bucket: str, seen: Signs) -> StorageFailed:
     """A write for which there is no room; reading works."""
-    status = " ".join(str(part) for part in (seen.status, seen.code) if part)
     return StorageFailed(
-        f"The bucket {bucket} is full, or its quota is used up ({status}); nothing has been changed.",
+        f"The bucket {bucket} is full, or its quota is used up ({seen.status_and_code}); nothing has been changed.",
         code="storage_full",
         field="R2_BUCKET_NAME",
         remedy="Free some space on its server, or raise the quota, and try again.",

@@ -74,12 +74,12 @@ async def check_conditions(bucket: Bucket) -> None:
     stored = await bucket.get(LIBRARY)
     if stored is None:
         return
-    for condition, request in {
-        "If-None-Match": lambda: bucket.create(LIBRARY, stored.data),
-        "If-Match": lambda: bucket.swap(LIBRARY, stored.data, etag=_NO_ETAG),
-    }.items():
+    for condition in ("If-None-Match", "If-Match"):
         try:
-            await request()
+            if condition == "If-None-Match":
+                await bucket.create(LIBRARY, stored.data)
+            else:
+                await bucket.swap(LIBRARY, stored.data, etag=_NO_ETAG)
         except Conflict:
             continue
         except Doubtful as doubt:

@@ -32,7 +32,7 @@ class Readiness:
         self,
         look: Callable[[], Awaitable[None]],
         *,
-        fresh_s: float = 10.0,
+        fresh_s: float = 8.0,
         failed_s: float = 3.0,
         wait_s: float = 1.5,
         stale_s: float = 60.0,

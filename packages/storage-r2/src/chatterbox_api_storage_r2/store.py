@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
 from chatterbox_api_storage_r2.bucket import Doubtful
