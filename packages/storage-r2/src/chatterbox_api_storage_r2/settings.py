@@ -80,7 +80,7 @@ ENDPOINT: Final = Setting(
     "R2_ENDPOINT",
     "",
     "The address of another S3 server, in the place of R2_ACCOUNT_ID and R2_JURISDICTION.",
-    _own("an address such as https://s3.example.com", r"\S+"),  # `parsed_endpoint` looks closer
+    _own("an address such as https://s3.example.com", r".+"),  # `parsed_endpoint` looks closer
     secret=True,  # some people put credentials into addresses
 )
 PREFIX: Final = Setting(
