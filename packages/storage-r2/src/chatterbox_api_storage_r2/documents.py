@@ -26,7 +26,7 @@ SCHEMA: Final = 1
 _REMEMBERED: Final = 16
 """Earlier writes whose nonces a document names. More writers than this in one writer's doubt are not expected."""
 
-GIVE_UP_S: Final = 6.0
+GIVE_UP_S: Final = 5.0
 """For how long a write that fails is tried again, however often that is; twice in any case."""
 _LONGEST_PAUSE: Final = 4
 """The attempt after which pauses grow no more, so that the last of them ends soon after that time."""
