@@ -239,7 +239,9 @@ def _answer(status: int, code: str) -> bytes:
     ).encode()
     body = body if code else b"<html>As a gateway says it.</html>"
     again = "Retry-After: 3\r\n" if status in (429, 503) else ""
-    head = f"HTTP/1.1 {status} {code or 'None'}\r\nContent-Type: application/xml\r\n{again}Content-Length: {len(body)}\r\n"
+    head = (
+        f"HTTP/1.1 {status} {code or 'None'}\r\nContent-Type: application/xml\r\n{again}Content-Length: {len(body)}\r\n"
+    )
     return head.encode() + b"Connection: close\r\n\r\n" + body
 
 

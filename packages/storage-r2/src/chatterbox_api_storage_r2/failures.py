@@ -245,7 +245,7 @@ def _other(seen: Signs) -> Cause:
     if seen.status >= 500 and seen.status != 501:
         return _ERROR
     # A code is S3's own word. Without one, the answer may be that of a gateway which will find its server again.
-    return _REFUSES if seen.code else _STRANGE
+    return _REFUSES if seen.code and seen.status >= 400 else _STRANGE
 
 
 def left_open(seen: Signs, why: Cause) -> bool:
