@@ -54,9 +54,7 @@ def test_lists_that_are_refused_stop_the_start_and_the_doctor_says_why(s3_server
     assert any(line.startswith("✗ Voices") and said in line for line in examined.stdout.splitlines()), examined.stdout
 
 
-def test_a_full_bucket_and_one_that_fails_on_writes_are_said_to_be(
-    s3_server: S3Server, tmp_path: Path
-) -> None:
+def test_a_full_bucket_and_one_that_fails_on_writes_are_said_to_be(s3_server: S3Server, tmp_path: Path) -> None:
     prefix = new_prefix()
     stock(s3_server, prefix=prefix, voices={"anna": 300, "bert": 400})
     with FaultProxy(s3_server.url) as proxy:
