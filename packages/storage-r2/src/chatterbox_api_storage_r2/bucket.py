@@ -66,7 +66,7 @@ class Bucket(Protocol):
 
     Every call ends within its own time limit. Reads are retried within it, and then raise Unavailable with the
     cause; writes are tried once, because what a second try answers depends on the first. Unavailable or
-     StorageFailed from a write says that it was refused and not done.
+    StorageFailed from a write says that it was refused and not done.
     """
 
     async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
