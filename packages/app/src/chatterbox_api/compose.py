@@ -99,7 +99,7 @@ async def compose(env: Mapping[str, str], *, limits: SpeechLimits | None = None)
                 spool_budget=SpoolBudget(
                     memory_bytes=settings.SPOOL_MEMORY_MB.read(env) * 2**20,
                     disk_bytes=settings.SPOOL_DISK_MB.read(env) * 2**20,
-                    directory=settings.SPOOL_DIR.read(env) or None,
+                    directory=str(settings.SPOOL_DIR.read(env) or "") or None,
                 ),
             ),
             voices=library.voices,

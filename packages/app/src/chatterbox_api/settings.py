@@ -88,7 +88,7 @@ SPOOL_DISK_MB: Final = Setting(
     "Temporary files for such sound, all together; beyond, requests fail.",
     integer(0, 1_048_576),
 )
-SPOOL_DIR: Final = Setting("SPOOL_DIR", "", "The folder of these files; empty for the system's own.", str)
+SPOOL_DIR: Final = Setting("SPOOL_DIR", "", "The folder of these files; empty for the system's own.", path)
 QUEUE_MAX: Final = Setting("QUEUE_MAX", "64", "Requests that may wait for the engine.", integer(0, 10_000))
 QUEUE_WAIT_S: Final = Setting("QUEUE_WAIT_S", "60", "The longest wait for a turn, in seconds.", number(0.1, 3600))
 ENGINE_WAIT_S: Final = Setting(
