@@ -23,22 +23,10 @@ MEDIA_TYPES: Final = {
 }
 _BOXES: Final = frozenset(
     (
-        b"ftyp",
-        b"moov",
-        b"mdat",
-        b"free",
-        b"skip",
-        b"wide",
-        b"junk",
-        b"pict",
-        b"pnot",
-        b"udta",
-        b"uuid",
-        b"prfl",
-        b"styp",
+        b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"junk", b"pict", b"pnot", b"udta", b"uuid", b"prfl",
+        b"styp", b"sidx", b"moof", b"hoov", b"ediw",
     )
-    + (b"sidx", b"moof", b"hoov", b"edfw", b"ediw")
-)
+)  # fmt: skip
 """Types of an MP4 or QuickTime file's first box, as FFmpeg's `mov_probe` knows them."""
 _BRANDS: Final = {
     b"heic": "a HEIC picture", b"heix": "a HEIC picture", b"hevc": "a HEIC picture", b"mif1": "a HEIF picture",
@@ -46,8 +34,8 @@ _BRANDS: Final = {
     b"crx ": "a CR3 picture", b"aax ": "a protected Audible (AAX) file", b"aaxc": "a protected Audible (AAX) file",
 }  # fmt: skip
 _RIFF: Final = {
-    b"AVI ": "an AVI video", b"AVIX": "an AVI video", b"WEBP": "a WebP picture", b"RMID": "a MIDI file", b"sfbk": "a SoundFont",
-    b"CDXA": "a Video CD file", b"CDDA": "a CD track", b"ACON": "an animated cursor", b"PAL ": "a palette",
+    b"AVI ": "an AVI video", b"AVIX": "an AVI video", b"WEBP": "a WebP picture", b"RMID": "a MIDI file",
+    b"sfbk": "a SoundFont", b"CDXA": "a Video CD file", b"CDDA": "a CD track", b"ACON": "an animated cursor", b"PAL ": "a palette",
     b"XWMA": "an xWMA file", b"QLCM": "a QCP file",
 }  # fmt: skip
 _FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (

@@ -45,7 +45,7 @@ class Recording:
 
     data: bytes
     demuxers: str
-    end: FileEnd = FileEnd()
+    end: FileEnd = field(default_factory=FileEnd)
     options: dict[str, str] = field(default_factory=dict)
 
     def media_type(self, demuxer: str) -> str:

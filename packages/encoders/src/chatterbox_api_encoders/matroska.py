@@ -34,7 +34,7 @@ _MAX_DEPTH: Final = 16
 
 
 def matroska_end(data: bytes) -> FileEnd:
-    """What the file promises where it ends early. InvalidAudio where it has more tracks or elements than a recording."""
+    """What the file promises, where it ends early. InvalidAudio where it has too many tracks or elements."""
     walk = _Walk(data)
     walk.pass_all()
     return FileEnd(promised_s=walk.duration_s if walk.cut_off else 0.0, cut_off=walk.cut_off)

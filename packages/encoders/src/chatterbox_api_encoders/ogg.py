@@ -14,7 +14,7 @@ _LAST: Final = 4
 
 
 def ogg_end(data: bytes) -> FileEnd:
-    """Of a file that was cut off, or never ended, the last page is not marked as such; how much is missing is unknown."""
+    """Whether the last page is whole, and marked as such. How much is missing where it is not, nothing tells."""
     at = data.rfind(b"OggS\0")
     if at < 0 or at + _HEAD_BYTES > len(data):
         return FileEnd(cut_off=True)

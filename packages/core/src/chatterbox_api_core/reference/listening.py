@@ -16,6 +16,7 @@ _SILENCE_DBFS: Final = -100.0
 _FRAME_S: Final = 0.02
 _ABOVE_NOISE_DB: Final = 6.0
 _BELOW_LOUDEST_DB: Final = 40.0
+_SHORTEST_S: Final = 0.25
 _LEAST_OFFSET: Final = 0.02
 """Of the root mean square of the rest; less hides no pause."""
 
@@ -30,8 +31,10 @@ class Heard(TypedDict):
     speech_share: float
 
 
-def offset_of(mono: array[float]) -> float:
-    """The constant beside which the sound swings instead of around zero; 0 where that is next to nothing."""
+def offset_of(mono: array[float], *, rate_hz: int) -> float:
+    """The constant around which the sound swings instead of zero; 0 where that is little, or cannot be told."""
+    if len(mono) < _SHORTEST_S * rate_hz:
+        return 0.0
     mean = sum(mono) / len(mono)
     rest = math.sqrt(max(0.0, sum(map(mul, mono, mono)) / len(mono) - mean * mean))
     return mean if abs(mean) > _LEAST_OFFSET * rest else 0.0

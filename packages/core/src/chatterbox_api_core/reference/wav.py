@@ -100,9 +100,9 @@ class WavReader:
             raise clip_refusals.no_sound()
         _check_duration(count / kind.rate_hz, limits)
         mono = _decode(body[: count * kind.width], kind, deadline)
-        if max(mono) == min(mono):
+        offset = offset_of(mono, rate_hz=kind.rate_hz)
+        if not any(mono) or (offset and max(mono) == min(mono)):
             raise clip_refusals.silent()
-        offset = offset_of(mono)
         report = ClipReport(
             duration_s=count / kind.rate_hz,
             rate_hz=kind.rate_hz,
