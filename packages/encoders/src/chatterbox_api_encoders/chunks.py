@@ -18,6 +18,8 @@ _UNKNOWN_FROM: Final = 0x7FFF_0000
 """Sizes that programs write before they know better: 0x7FFFFFFF, 0xFFFFFFFF, and a header less than these."""
 _SIZE_ELSEWHERE: Final = 0xFFFF_FFFF
 _MAX_BLOCKS: Final = 10_000
+_LAST_FRAMES_BYTES: Final = 64 * 1024
+_MAX_FRAMES: Final = 8
 
 
 def bare_wav(data: bytes) -> tuple[bytes, FileEnd]:
@@ -80,7 +82,8 @@ def bare_flac(data: bytes) -> tuple[bytes, FileEnd]:
         at += 4 + size
     if not last or len(info) < 26:
         return b"", FileEnd()
-    return info + data[at:], FileEnd(promised_s=_of_stream_info(info))
+    promised_s = _of_stream_info(info)
+    return info + data[at:], FileEnd(promised_s=promised_s, cut_off=not promised_s and _ends_in_a_frame(data))
 
 
 def _of_common(body: bytes) -> float:
@@ -95,3 +98,36 @@ def _of_common(body: bytes) -> float:
 def _of_stream_info(info: bytes) -> float:
     rate_hz, total = int.from_bytes(info[18:21]) >> 4, int.from_bytes(info[21:26]) & 0xF_FFFF_FFFF
     return total / rate_hz if rate_hz else 0.0
+
+
+def _ends_in_a_frame(data: bytes) -> bool:
+    """Whether the last FLAC frame is not whole: then its check sum is not right. A tag behind it is passed over."""
+    if data[-128:-125] == b"TAG":
+        data = data[:-128]
+    end = len(data)
+    for _ in range(_MAX_FRAMES):  # what looks like a frame's first bytes may be sound
+        at = max(data.rfind(sync, len(data) - _LAST_FRAMES_BYTES, end) for sync in (b"\xff\xf8", b"\xff\xf9"))
+        if at < 0:
+            break
+        if _crc16(data[at:]) == 0:
+            return False
+        end = at
+    return True
+
+
+def _crc16(data: bytes) -> int:
+    """FLAC's check sum of a frame, polynomial 0x8005; 0 over a whole frame, which ends with it."""
+    crc = 0
+    for value in data:
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ value]
+    return crc
+
+
+def _crc16_of(value: int) -> int:
+    crc = value << 8
+    for _ in range(8):
+        crc = (crc << 1 ^ 0x8005 if crc & 0x8000 else crc << 1) & 0xFFFF
+    return crc
+
+
+_CRC16: Final = tuple(map(_crc16_of, range(256)))

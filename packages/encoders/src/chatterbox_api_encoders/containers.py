@@ -35,8 +35,8 @@ _BRANDS: Final = {
 }  # fmt: skip
 _RIFF: Final = {
     b"AVI ": "an AVI video", b"AVIX": "an AVI video", b"WEBP": "a WebP picture", b"RMID": "a MIDI file",
-    b"sfbk": "a SoundFont", b"CDXA": "a Video CD file", b"CDDA": "a CD track", b"ACON": "an animated cursor", b"PAL ": "a palette",
-    b"XWMA": "an xWMA file", b"QLCM": "a QCP file",
+    b"sfbk": "a SoundFont", b"CDXA": "a Video CD file", b"CDDA": "a CD track", b"ACON": "an animated cursor",
+    b"PAL ": "a palette", b"XWMA": "an xWMA file", b"QLCM": "a QCP file",
 }  # fmt: skip
 _FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (
     # first bytes: name. Sound:
@@ -91,6 +91,7 @@ _FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (
     (b"GIF8", "a GIF picture"),
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
+    (b"BM", "a BMP picture"),
     (b"8BPS", "a Photoshop picture"),
     (b"\x00\x00\x01\x00", "an icon"),
     (b"\xff\x0a", "a JPEG XL picture"),
@@ -120,7 +121,7 @@ _TEXTS: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"<!doctype html|<html|<head|<body", "a web page (HTML)"),
     (rb"<\?xml|<[a-z]+[ >]", "XML text"),
     (rb"#EXTM3U|\[playlist\]", "a playlist"),
-    (rb"data:[a-z0-9.+-]+/[a-z0-9.+-]+[;,]", "text (a data URL); send the bytes themselves"),
+    (rb"data:[a-z0-9.+-]+/[a-z0-9.+-]+[;,]", "text (a data URL)"),
     (rb"[{\[]", "JSON text"),
 )
 
@@ -162,16 +163,11 @@ def foreign_name(data: bytes, *, certain: bool) -> str | None:
 
 
 def text_name(data: bytes) -> str | None:
-    """What a file of text is; None where it is none."""
+    """What a file of text is, whatever its code page; None where it is none. No recording is without control codes."""
     head = data[:4096].removeprefix(b"\xef\xbb\xbf")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", errors="replace").encode()
     head = head.strip()
     if not head or re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]", head):
         return None
-    try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:  # a letter may be cut at the end
-            return None
     return next((name for form, name in _TEXTS if re.match(form, head, re.IGNORECASE | re.DOTALL)), "text")

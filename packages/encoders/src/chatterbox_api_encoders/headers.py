@@ -7,6 +7,7 @@ from typing import Final
 
 from av.audio.stream import AudioStream
 
+from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_encoders.chunks import bare_aiff, bare_flac, bare_wav
 from chatterbox_api_encoders.containers import MEDIA_TYPES, container_of, foreign_name, text_name
 from chatterbox_api_encoders.endings import FileEnd
@@ -69,10 +70,12 @@ def inspected(data: bytes) -> Recording:
     if not data:
         raise unreadable("it is empty")
     data = without_id3(data)
-    name = foreign_name(data, certain=True)
+    container = container_of(data)
+    name = foreign_name(data, certain=True) or (None if container else text_name(data))
     if name:
         raise foreign(name)
-    container = container_of(data)
+    if not any(data):
+        raise unreadable("it has nothing but zeros in it", remedy="Send it again; it was not stored or sent as it is.")
     demuxers = _DEMUXERS[container]
     options = {"max_streams": _STREAMS}
     if container in ("wav", "aiff", "flac"):
@@ -89,10 +92,10 @@ def inspected(data: bytes) -> Recording:
     return Recording(joined_mp3(data), demuxers, options=options)
 
 
-def not_opened(data: bytes) -> Exception:
+def not_opened(data: bytes) -> InvalidAudio:
     """Why FFmpeg found no sound in a file, as far as its bytes tell."""
     data = without_id3(data)
-    name = None if container_of(data) else foreign_name(data, certain=False) or text_name(data)
-    if name:
-        return foreign(name)
-    return damaged() if container_of(data) else unreadable("it is damaged, or no audio file")
+    if container_of(data):
+        return damaged()
+    name = foreign_name(data, certain=False)
+    return foreign(name) if name else unreadable("it is damaged, or no audio file")

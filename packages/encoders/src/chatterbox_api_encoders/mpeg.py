@@ -79,12 +79,12 @@ def adts_end(data: bytes) -> FileEnd:
     at = 0
     for _ in range(_MAX_FRAMES):
         if at + 7 > len(data):
-            return FileEnd(cut_off=data[at : at + 1] == b"\xff")
+            return FileEnd(cut_off=at > len(data) or data[at : at + 1] == b"\xff")
         size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
         if data[at] != 0xFF or data[at + 1] & 0xF6 != 0xF0 or size < 7:
             return FileEnd()
         at += size
-    return FileEnd(cut_off=at > len(data))
+    return FileEnd()
 
 
 def _promise(data: bytes, at: int, frame: _Frame) -> tuple[int, int, int]:
