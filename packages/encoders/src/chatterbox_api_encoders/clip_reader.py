@@ -134,11 +134,11 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
             break
         if packet is None:
             break
+        mixer.check_time()
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
             broken += 1
-            mixer.check_time()
             continue
         if frames:
             good, damaged, broken = good + 1, damaged + broken, 0
