@@ -65,7 +65,7 @@ class PyavClipReader:
                 end = recording.end_of(media_type, stream)
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
             mixer.check_time()
-            raise not_opened(data) from error
+            raise not_opened(recording) from error
         pcm = _finished(mixer, limits)
         missing_s = round(end.missing_s(pcm.duration_s), 3)
         return Clip(

@@ -113,7 +113,6 @@ _FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
     (b"bplist", "a property list"),
-    (b"#!/", "a script"),
 )
 _CERTAIN_BYTES: Final = 4
 _TEXTS: Final[tuple[tuple[bytes, str], ...]] = (
@@ -122,6 +121,7 @@ _TEXTS: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"<\?xml|<[a-z]+[ >]", "XML text"),
     (rb"#EXTM3U|\[playlist\]", "a playlist"),
     (rb"data:[a-z0-9.+-]+/[a-z0-9.+-]+[;,]", "text (a data URL)"),
+    (rb"#!/", "a script"),
     (rb"[{\[]", "JSON text"),
 )
 

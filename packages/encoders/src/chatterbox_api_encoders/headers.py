@@ -15,7 +15,7 @@ from chatterbox_api_encoders.matroska import matroska_end
 from chatterbox_api_encoders.mp4 import check_boxes, is_cut_off
 from chatterbox_api_encoders.mpeg import adts_end, joined_mp3, mp3_end, without_id3
 from chatterbox_api_encoders.ogg import ogg_end
-from chatterbox_api_encoders.refusals import damaged, foreign, unreadable
+from chatterbox_api_encoders.refusals import cut_off, damaged, foreign, unreadable
 
 __all__ = ["Recording", "inspected", "not_opened"]
 
@@ -92,10 +92,11 @@ def inspected(data: bytes) -> Recording:
     return Recording(joined_mp3(data), demuxers, options=options)
 
 
-def not_opened(data: bytes) -> InvalidAudio:
+def not_opened(recording: Recording) -> InvalidAudio:
     """Why FFmpeg found no sound in a file, as far as its bytes tell."""
-    data = without_id3(data)
-    if container_of(data):
+    if recording.end.cut_off:
+        return cut_off()
+    if recording.demuxers != _DEMUXERS[None]:
         return damaged()
-    name = foreign_name(data, certain=False)
+    name = foreign_name(recording.data, certain=False)
     return foreign(name) if name else unreadable("it is damaged, or no audio file")

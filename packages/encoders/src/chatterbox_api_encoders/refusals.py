@@ -7,7 +7,7 @@ from typing import Final
 from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.errors import InvalidAudio
 
-__all__ = ["damaged", "foreign", "lying", "unreadable"]
+__all__ = ["cut_off", "damaged", "foreign", "lying", "unreadable"]
 
 _REMEDY: Final = "Send a recording as wav, mp3, flac, ogg, opus, m4a, webm or aiff."
 _AGAIN: Final = "Send it again, or export it again."
@@ -21,6 +21,10 @@ def unreadable(reason: str, *, remedy: str = _REMEDY) -> InvalidAudio:
 def foreign(name: str) -> InvalidAudio:
     """Of a file that is something else; `name` has its article."""
     return unreadable(f"this is {name}, which is not read here")
+
+
+def cut_off() -> InvalidAudio:
+    return unreadable("it is cut off, and what is there cannot be read", remedy=_AGAIN)
 
 
 def damaged() -> InvalidAudio:
