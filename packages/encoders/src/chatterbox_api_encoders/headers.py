@@ -29,8 +29,8 @@ _DEMUXERS: Final = {
     "aiff": "aiff",
     None: "mp3,aac,flac",
 }
-_STREAMS: Final = "16"
-"""Tracks and pictures; each that FFmpeg begins costs it some kilobytes."""
+_STREAMS: Final = "32"
+"""Tracks and the pictures beside them; each costs FFmpeg some kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
