@@ -28,7 +28,7 @@ from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_synth_chatterbox.detector import HEARD_S, THRESHOLD, PerthDetector
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
-from chatterbox_api_synth_chatterbox.lifeline import Patience
+from chatterbox_api_worker.spec import Timeouts
 from chatterbox_api_synth_chatterbox.models import RATE_HZ
 from chatterbox_api_synth_chatterbox.perth_plugin import plugin
 from chatterbox_api_synth_chatterbox.watermark_jobs import load
@@ -168,7 +168,7 @@ def test_of_a_steady_hum_perth_tells_nothing() -> None:
 
 @pytest_asyncio.fixture
 async def detector() -> AsyncGenerator[PerthDetector, None]:
-    async with PerthDetector.open(patience=Patience(idle_s=1.0)) as opened:
+    async with PerthDetector.open(timeouts=Timeouts(idle_s=1.0)) as opened:
         yield opened
 
 

@@ -103,14 +103,11 @@ class WorkerPool:
         Raises:
             Unavailable: none has given one within 2 s.
         """
-        checks = [asyncio.create_task(worker.check()) for worker in self._workers]
+        checks = [asyncio.create_task(worker.check(within_s=_CHECK_S)) for worker in self._workers]
         try:
-            async with asyncio.timeout(_CHECK_S):
-                for check in asyncio.as_completed(checks):
-                    with contextlib.suppress(ChatterboxError):
-                        return await check
-        except TimeoutError:
-            pass
+            for check in asyncio.as_completed(checks):
+                with contextlib.suppress(ChatterboxError):
+                    return await check
         finally:
             for task in checks:
                 task.cancel()

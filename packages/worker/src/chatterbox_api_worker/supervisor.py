@@ -14,9 +14,9 @@ import asyncio
 import copy
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
 from chatterbox_api_core.errors import ChatterboxError, Unavailable
 from chatterbox_api_worker.frames import Header, Payload
@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _MAX_EXITS: Final = 3
 """Workers that may be lost, for no job's sake, under a job that waits; then it fails."""
+_MIN_LIFE_S: Final = 1.0
+"""A worker that was lost sooner is replaced when the next job comes, so that none is started again and again."""
 _STOPPING: Final = "The service is stopping."
 
 
@@ -37,7 +39,7 @@ class Supervisor:
     """Has one worker at a time. Made in a running event loop; `close` it.
 
     Args:
-        replace_at_once: whether a worker that was lost during a job is replaced before the next job comes.
+        replace_at_once: whether a worker that was lost is replaced before the next job comes.
     """
 
     def __init__(self, spec: WorkerSpec, *, timeouts: Timeouts | None = None, replace_at_once: bool = False) -> None:
@@ -46,7 +48,7 @@ class Supervisor:
         self._handle: WorkerHandle | None = None
         self._starting: asyncio.Task[WorkerHandle] | None = None
         self._loading_since_s = 0.0
-        self._closing: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._load_failure: tuple[float, ChatterboxError] | None = None
         self._running = 0
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -119,26 +121,30 @@ class Supervisor:
         """Have a worker ready. Raises as `stream` does."""
         await self._ready_handle()
 
-    async def check(self) -> None:
+    async def check(self, *, within_s: float) -> None:
         """Return once the worker has given a sign of life, also in the midst of a job; start one where there is none.
 
-        A worker that gives none for `ping_s` is killed, whether or not the caller stays.
+        A worker that gives none for `ping_s` is killed, also after this has returned.
 
         Raises:
-            Unavailable: there is no worker, or it was killed.
+            Unavailable: there is no worker, or it does not respond in time.
             ChatterboxError: what loading raises.
         """
-        handle = await self._ready_handle()
         try:
-            await handle.ping()
-        except WorkerExited as error:
-            raise Unavailable(str(error), code=error.code, retry_after_s=self._timeouts.ping_s) from error
+            async with asyncio.timeout(within_s):
+                handle = await self._ready_handle()
+                await handle.ping()
+        except (TimeoutError, WorkerExited) as error:
+            raise Unavailable(
+                f"The {self._spec.name} does not respond.",
+                code=Cause.UNRESPONSIVE.code(self._spec.code_prefix),
+                retry_after_s=self._timeouts.ping_s,
+            ) from error
 
     async def settle(self) -> None:
         """Wait until the worker has no job any more; kill it where that takes longer than `cancel_s`."""
         if self._handle is not None and self._handle.alive:
             await self._handle.settle(self._timeouts.cancel_s)
-            self._replace_lost()
 
     async def close(self) -> None:
         """Stop the worker, whatever it is doing. Takes 5 s at the most."""
@@ -148,8 +154,8 @@ class Supervisor:
             await self._handle.close(_STOPPING)
         if self._starting is not None:
             await asyncio.wait((self._starting,))
-        if self._closing:
-            await asyncio.wait(self._closing)
+        if self._background:
+            await asyncio.wait(self._background)
 
     async def _attempts(self, header: Header, payload: Payload, limits: JobLimits) -> AsyncGenerator[Result, None]:
         exits = 0
@@ -161,7 +167,6 @@ class Supervisor:
                         yield result
                 return
             except WorkerExited as error:
-                self._replace_lost()
                 if error.started and not self._closed:
                     raise
                 exits += not error.other_started
@@ -190,8 +195,11 @@ class Supervisor:
             self._starting.add_done_callback(self._started)
         return self._starting
 
-    def _replace_lost(self) -> None:
-        if self._replace_at_once and not self._closed and not self.usable and self.load_failure is None:
+    async def _replace_when_lost(self, handle: WorkerHandle) -> None:
+        began_s = time.monotonic()
+        await handle.exited.wait()
+        lived_s = time.monotonic() - began_s
+        if lived_s > _MIN_LIFE_S and self._handle is handle and not self._closed:
             self._begin_start()
 
     def _still_loading(self) -> Unavailable:
@@ -218,6 +226,8 @@ class Supervisor:
         except BaseException:
             await handle.close(f"The {self._spec.name} could not be loaded.", Cause.LOAD_FAILED)
             raise
+        if self._replace_at_once:
+            self._in_background(self._replace_when_lost(handle))
         _log.info("%s is ready after %.1f s", self._spec.title, time.monotonic() - began_s)
         return handle
 
@@ -225,8 +235,8 @@ class Supervisor:
         """Wait until no other process of this worker is left: two may not fit into memory."""
         if self._handle is not None:
             await self._handle.close("It is replaced.")
-        if self._closing:
-            await asyncio.wait(self._closing)
+        if self._background:
+            await asyncio.wait(self._background)
 
     def _started(self, task: asyncio.Task[WorkerHandle]) -> None:
         self._starting = None
@@ -257,6 +267,10 @@ class Supervisor:
             return
         _log.info("%s leaves memory after %g s without a job", self._spec.title, self._timeouts.idle_s)
         handle, self._handle = self._handle, None
-        task = asyncio.create_task(handle.close("It was idle."))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._in_background(handle.close("It was idle."))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have it done; it ends soon after the worker has."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
