@@ -78,7 +78,7 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
                     library=library.voices,
                     clip_reader=library.clip_reader,
                     limits=library.limits,
-                    sample=await asyncio.to_thread(_sample, env, library.clip_reader, library.limits),
+                    sample=await _sample(env, library.clip_reader, library.limits),
                 ),
                 admission=Admission(
                     slots=synthesizer.capabilities.concurrent,
@@ -167,13 +167,13 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
         ) from error
 
 
-def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+async def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
     if not path:
         return None
     try:
-        data = Path(path).read_bytes()
-        clip_reader.read(data, limits=limits)
+        data = await asyncio.to_thread(Path(path).read_bytes)
+        await clip_reader.read(data, limits=limits)
     except (OSError, InvalidAudio) as error:
         raise ConfigurationError(
             f"VOICE_SAMPLE_PATH={path} cannot be used: {getattr(error, 'strerror', None) or error}",

@@ -1,4 +1,4 @@
-"""The ClipReader: PyAV decodes what a person may have recorded with.
+"""Decoding clips: PyAV reads what a person may have recorded with.
 
 Everything about the bytes is a claim: the format is taken from a short list of demuxers, none of which opens
 another file; rate and channels are those of the decoded frames; the duration is counted as decoded; the time is
@@ -7,6 +7,7 @@ limited. What cannot be decoded is left out and reported, so that a recording cu
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import asdict
 from io import BytesIO
@@ -23,7 +24,7 @@ from chatterbox_api_encoders.headers import bare_wav, promised_s, without_id3
 from chatterbox_api_encoders.listening import listen
 from chatterbox_api_encoders.mixing import REMEDY, Mixer, check_kind, unreadable
 
-__all__ = ["PyavClipReader"]
+__all__ = ["InProcessClipReader", "check_size"]
 
 _DEMUXERS: Final = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aiff,aac"
 _MEDIA_TYPES: Final = {
@@ -45,17 +46,18 @@ _DECODERS: Final = (
 """None for pictures: while it opens a file, FFmpeg decodes the first frame of each track, however large."""
 
 
-class PyavClipReader:
-    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff."""
+class InProcessClipReader:
+    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff, in threads of this process.
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        if len(data) > limits.max_bytes:
-            raise InvalidAudio(
-                f"The clip has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed.",
-                code="audio_too_long",
-                field="voice_file",
-                remedy=REMEDY,
-            )
+    A clip that crashes a decoder, or has it fill the memory, does so to this process; see `worker_clip_reader`.
+    """
+
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        return await asyncio.to_thread(self.decode, data, limits=limits)
+
+    def decode(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """As `read`, in the caller's thread."""
+        check_size(data, limits)
         data = bare_wav(without_id3(data))
         deadline = time.monotonic() + limits.deadline_s
         mixer = Mixer(limits, deadline=deadline)
@@ -72,6 +74,8 @@ class PyavClipReader:
                 media_type = _MEDIA_TYPES[container.format.name]
                 tracks = len(container.streams.audio)
                 promise_s = promised_s(data, media_type, stream)
+        except MemoryError:
+            raise
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
             mixer.check_time()
             raise unreadable("it is damaged, or no audio file") from error
@@ -92,6 +96,17 @@ class PyavClipReader:
                     **asdict(listen(mixer.samples, rate_hz=mixer.kept_hz)),
                 )
             ),
+        )
+
+
+def check_size(data: bytes, limits: ClipLimits) -> None:
+    """Raise InvalidAudio where there are more bytes than the limits allow."""
+    if len(data) > limits.max_bytes:
+        raise InvalidAudio(
+            f"The clip has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed.",
+            code="audio_too_long",
+            field="voice_file",
+            remedy=REMEDY,
         )
 
 

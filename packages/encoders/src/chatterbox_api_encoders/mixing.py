@@ -17,9 +17,9 @@ from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_encoders.listening import ClipMeter, Samples
 
-__all__ = ["REMEDY", "Mixer", "check_kind", "unreadable"]
+__all__ = ["MAX_RATE_HZ", "REMEDY", "Mixer", "check_kind", "unreadable"]
 
-_MAX_RATE_HZ: Final = 48_000
+MAX_RATE_HZ: Final = 48_000
 _BLOCK_S: Final = 0.5
 _LOUDEST: Final = 1e6
 """120 dB above full scale: programs that write floats may be careless of their scale, but not that careless."""
@@ -76,7 +76,7 @@ class Mixer:
         self._kind = kind
         if not self.kept_hz:
             self.rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
-            self.kept_hz = min(frame.sample_rate, _MAX_RATE_HZ)
+            self.kept_hz = min(frame.sample_rate, MAX_RATE_HZ)
         self._to_float = AudioResampler("fltp", rate=frame.sample_rate)
         self._to_rate = AudioResampler("fltp", rate=self.kept_hz) if frame.sample_rate != self.kept_hz else None
 
