@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+
+from chatterbox_api_core.ports import ClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
+from chatterbox_api_encoders.worker_clip_reader import PyavClipReader
 from chatterbox_api_testkit import ClipReaderContract, EncoderContract
 
 
 class TestPyavEncoder(EncoderContract):
     encoder = PyavEncoder()
-    reader = PyavClipReader()
+    reader = InProcessClipReader()
 
 
 class TestSoundfileEncoder(EncoderContract):
     encoder = SoundfileEncoder()
-    reader = PyavClipReader()
+    reader = InProcessClipReader()
 
 
-class TestPyavClipReader(ClipReaderContract):
-    reader = PyavClipReader()
+class TestInProcessClipReader(ClipReaderContract):
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[ClipReader, None]:
+        yield InProcessClipReader()
+
+
+@pytest.mark.asyncio(loop_scope="class")
+class TestPyavClipReader(ClipReaderContract):  # type: ignore[misc]  # its `reader` is of a wider scope
+    """One reader for all tests, because its process takes a while to start."""
+
+    @pytest_asyncio.fixture(scope="class", loop_scope="class")
+    async def reader(self) -> AsyncGenerator[ClipReader, None]:
+        async with PyavClipReader.open(processes=1) as reader:
+            yield reader

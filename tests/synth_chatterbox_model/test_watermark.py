@@ -23,7 +23,7 @@ import pytest_asyncio
 from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_core.model import ClipLimits, Pcm, WatermarkFinding
 from chatterbox_api_core.plugins import Ready
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_synth_chatterbox.detector import HEARD_S, THRESHOLD, PerthDetector
@@ -59,7 +59,7 @@ def through(sound: Pcm, name: str, **effects: Any) -> Pcm:
     encoder = next(found for found in (PyavEncoder(), SoundfileEncoder()) if name in {f.name for f in found.formats})
     chosen = next(offered for offered in encoder.formats if offered.name == name)
     encoding = encoder.open(chosen, rate_hz=sound.rate_hz, complete=True, **effects)
-    return PyavClipReader().read(encoding.feed(sound) + encoding.finish(), limits=ANY).pcm
+    return InProcessClipReader().decode(encoding.feed(sound) + encoding.finish(), limits=ANY).pcm
 
 
 def handled(sound: Pcm, *more: dict[str, Any]) -> Iterator[tuple[str, Pcm]]:

@@ -21,6 +21,8 @@ __all__ = ["MAX_RATE_HZ", "REMEDY", "Mixer", "check_kind", "unreadable"]
 
 MAX_RATE_HZ: Final = 48_000
 _BLOCK_S: Final = 0.5
+_GROWTH: Final = 2**20
+"""Samples for which room is made at once."""
 _LOUDEST: Final = 1e6
 """120 dB above full scale: programs that write floats may be careless of their scale, but not that careless."""
 REMEDY: Final = "Send a recording as wav, mp3, flac, ogg, opus, m4a, webm or aiff."
@@ -43,7 +45,6 @@ class Mixer:
         self._kind: tuple[int, str, str] | None = None
         self._waiting: list[Samples] = []
         self._waiting_count = 0
-        self._parts: list[Samples] = []
         self._count = 0
 
     def feed(self, frame: AudioFrame) -> None:
@@ -62,8 +63,7 @@ class Mixer:
     def finish(self) -> None:
         """Let out what is still inside, and put `samples` together."""
         self._end_kind()
-        self.samples = np.concatenate(self._parts) if self._parts else self.samples
-        self._parts.clear()
+        self.samples.resize(self._count, refcheck=False)
 
     def check_time(self) -> None:
         """Raise InvalidAudio when the deadline has passed."""
@@ -110,8 +110,11 @@ class Mixer:
             self._keep(block)
 
     def _keep(self, block: Samples) -> None:
-        self._parts.append(block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32))
-        self._count += block.shape[1]
+        begin, self._count = self._count, self._count + block.shape[1]
+        if self._count > len(self.samples):
+            # In place, by the system's realloc: a list of parts would take as much again when it is joined.
+            self.samples.resize(self._count + _GROWTH, refcheck=False)
+        self.samples[begin : self._count] = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
         if self._count > self._limits.max_duration_s * self.kept_hz:
             raise InvalidAudio(
                 f"The clip is longer than {self._limits.max_duration_s:g} s.",

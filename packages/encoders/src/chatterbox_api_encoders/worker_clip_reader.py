@@ -29,7 +29,8 @@ _MAX_WAITING: Final = 256
 _MAX_WAIT_S: Final = 60.0
 _ENVIRONMENT: Final = {
     "MALLOC_ARENA_MAX": "1",  # each further arena takes 64 MiB of the address space, used or not
-    "MALLOC_MMAP_THRESHOLD_": "1048576",  # what a clip took goes back to the system when it is done
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20),  # what a long clip took goes back to the system when it is done,
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),  # and what a short one took is at hand for the next
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }

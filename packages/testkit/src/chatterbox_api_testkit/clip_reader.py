@@ -5,6 +5,7 @@ Of the report it asks for what the library needs; what more a reader measures mu
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 import time
@@ -26,7 +27,10 @@ LIMITS = ClipLimits(max_duration_s=30.0)
 
 
 class ClipReaderContract(Contract):
-    """Inherit and give `open`."""
+    """Inherit and give `open`, and mark the class `pytest.mark.asyncio`.
+
+    Where a start takes long, give a `reader` of a wider scope instead, and that `loop_scope`.
+    """
 
     def open(self) -> AbstractAsyncContextManager[ClipReader]:
         """The reader, for as long as the context lasts."""
@@ -139,6 +143,32 @@ class ClipReaderContract(Contract):
         body = struct.pack(f"<{len(values)}f", *values)
         head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(body), b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32)
         await self.refuses(reader, head + struct.pack("<4sI", b"data", len(body)) + body, "invalid_audio")
+
+    async def test_the_event_loop_goes_on_meanwhile(self, reader: ClipReader) -> None:
+        reading = asyncio.create_task(reader.read(wav(sine(440, 20.0)), limits=LIMITS))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert (await reading).report.duration_s == pytest.approx(20.0, abs=0.01)
+        assert turns > 1
+
+    async def test_many_at_once_are_each_read(self, reader: ClipReader) -> None:
+        rates_hz = [8_000, 16_000, 22_050, 44_100, 48_000]
+        clips = await asyncio.gather(
+            *(reader.read(wav(sine(440, 1.5, rate_hz=rate_hz)), limits=LIMITS) for rate_hz in rates_hz)
+        )
+        assert [clip.report.rate_hz for clip in clips] == rates_hz
+
+    async def test_cancelled_at_any_moment_it_reads_the_next(self, reader: ClipReader) -> None:
+        long, short = wav(sine(440, 20.0)), wav(sine(440, 1.5))
+        for delay_s in (0, 0.001, 0.01, 0.05):
+            reading = asyncio.create_task(reader.read(long, limits=LIMITS))
+            await asyncio.sleep(delay_s)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            clip = await reader.read(short, limits=LIMITS)
+            assert clip.report.duration_s == pytest.approx(1.5, abs=0.01)
 
     async def refuses(self, reader: ClipReader, data: bytes, code: str) -> None:
         with pytest.raises(InvalidAudio) as caught:
