@@ -32,11 +32,15 @@ class TestInProcessClipReader(ClipReaderContract):
         yield InProcessClipReader()
 
 
-@pytest.mark.asyncio(loop_scope="class")
-class TestPyavClipReader(ClipReaderContract):  # type: ignore[misc]  # its `reader` is of a wider scope
-    """One reader for all tests, because its process takes a while to start."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pyav_clip_reader() -> AsyncGenerator[ClipReader, None]:
+    """One for all tests, because its process takes a while to start."""
+    async with PyavClipReader.open(processes=1) as reader:
+        yield reader
 
-    @pytest_asyncio.fixture(scope="class", loop_scope="class")
-    async def reader(self) -> AsyncGenerator[ClipReader, None]:
-        async with PyavClipReader.open(processes=1) as reader:
-            yield reader
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestPyavClipReader(ClipReaderContract):
+    @pytest.fixture
+    def reader(self, pyav_clip_reader: ClipReader) -> ClipReader:
+        return pyav_clip_reader

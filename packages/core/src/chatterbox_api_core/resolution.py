@@ -124,7 +124,7 @@ class VoiceResolver:
         return VoicePrompt(key, lambda: self._decode(key, clip))
 
     async def _decode(self, key: str, data: bytes) -> Pcm:
-        """From what is at hand, else by the reader; few at a time, so that uploads leave the processor to those who speak."""
+        """From what is at hand, else by the reader; few at a time: uploads leave the processor to those who speak."""
         if (known := self._decoded.get(key)) is not None:
             return known
         async with self._reading:
