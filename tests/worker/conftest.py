@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import signal
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -47,6 +49,14 @@ def spec_of(**config: Any) -> WorkerSpec:
         config=config,
         environment={"PYTHONPATH": str(TESTS), "TEST_MEMORY_BYTES": str(memory_bytes), "MALLOC_ARENA_MAX": "1"},
     )
+
+
+async def freeze(pid: int) -> None:
+    """Stop a process; the signal takes effect only when each of its threads has had a turn."""
+    os.kill(pid, signal.SIGSTOP)
+    async with asyncio.timeout(10):
+        while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

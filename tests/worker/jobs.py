@@ -89,8 +89,7 @@ def leave(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[
 def fill(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
     """Take memory, a mebibyte at a time, and write to it."""
     taken = []
-    for _ in range(header["mib"]):
-        taken.append(b"\1" * 2**20)
+    taken = [b"\1" * 2**20 for _ in range(header["mib"])]
     return {"taken_mib": len(taken)}, b""
 
 
@@ -128,7 +127,7 @@ def fail(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 
 @job
 def threads(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
-    return {"count": threading.active_count(), "cancelled": len(context._worker._cancelled)}, b""  # type: ignore[attr-defined]
+    return {"count": threading.active_count(), "cancelled": len(context._worker._cancelled)}, b""
 
 
 def failure(error: Exception) -> tuple[SynthesisFailed, bool]:

@@ -13,6 +13,7 @@ soon as its standard input closes, also when its parent is killed.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -33,6 +34,8 @@ __all__ = ["FailureHook", "Job", "JobContext", "Load", "Progress", "Worker", "se
 
 _log = logging.getLogger(__name__)
 
+_PR_SET_PDEATHSIG: Final = 1
+"""Of <sys/prctl.h>."""
 _SIGN_OF_LIFE_S: Final = 0.25
 """Well below the shortest silence that the parent may be told to take for a hang."""
 
@@ -177,6 +180,7 @@ def serve(load: Load, *, on_failure: FailureHook, memory_bytes: int | None = Non
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         config = json.loads(sys.argv[1])
+        _die_with_parent()
         source, sink = _take_pipes()
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
         status = Worker(
@@ -191,6 +195,15 @@ def serve(load: Load, *, on_failure: FailureHook, memory_bytes: int | None = Non
     finally:
         sys.stderr.flush()
         os._exit(status)  # Python's own way out may wait for a thread, or for a device that is lost
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process when its parent is gone: a library that lets no thread run hides the closed input.
+
+    Elsewhere the closed input alone tells.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
