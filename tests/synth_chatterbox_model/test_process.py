@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, SynthesisFailed, Unavailable
-from chatterbox_api_worker.spec import Timeouts
 from chatterbox_api_synth_chatterbox.loading import load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS
 from chatterbox_api_synth_chatterbox.supervisor import ModelSupervisor
 from chatterbox_api_worker.frames import error_from_frame, error_to_frame
+from chatterbox_api_worker.spec import Timeouts
 
 TINY = Path(__file__).parents[1] / "support/tiny_site"
 GOOD = "Hello there."
@@ -39,7 +39,7 @@ class Process(ModelSupervisor):
         self.planted = marks / "planted"
 
     async def say(self, text: str = GOOD) -> bytes:
-        return (await self.run({"do": "speak", "text": text, "seed": 1, "language": "en", "params": {}}))[1]
+        return bytes((await self.run({"do": "speak", "text": text, "seed": 1, "language": "en", "params": {}}))[1])
 
     async def failure(self, text: str = GOOD) -> ChatterboxError:
         with pytest.raises(ChatterboxError) as caught:

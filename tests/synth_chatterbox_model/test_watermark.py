@@ -14,7 +14,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -28,11 +28,12 @@ from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_synth_chatterbox.detector import HEARD_S, THRESHOLD, PerthDetector
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
-from chatterbox_api_worker.spec import Timeouts
 from chatterbox_api_synth_chatterbox.models import RATE_HZ
 from chatterbox_api_synth_chatterbox.perth_plugin import plugin
 from chatterbox_api_synth_chatterbox.watermark_jobs import load
 from chatterbox_api_testkit.sounds import voice_like
+from chatterbox_api_worker.serving import JobContext
+from chatterbox_api_worker.spec import Timeouts
 
 FILES: Final = ("wav", "mp3", "flac", "ogg", "opus", "aac", "m4a", "webm")
 TEMPOS: Final[tuple[dict[str, Any], ...]] = ({"tempo": 0.5}, {"tempo": 0.8}, {"tempo": 1.25}, {"tempo": 2.0})
@@ -73,10 +74,10 @@ def handled(sound: Pcm, *more: dict[str, Any]) -> Iterator[tuple[str, Pcm]]:
 @cache
 def detect() -> Callable[[Pcm], float]:
     """Perth's number for a sound, by the job that the detector's process does."""
-    job = load({}, lambda _: None)["detect"]
+    job, context = load({}, lambda _: None)["detect"], cast("JobContext", None)  # the job has no steps
 
     def confidence(sound: Pcm) -> float:
-        answer, _ = job({"rate_hz": sound.rate_hz}, bytes(sound.samples.cast("B")), lambda: None)
+        answer, _ = job({"rate_hz": sound.rate_hz}, bytes(sound.samples.cast("B")), context)
         return float(answer["confidence"])
 
     return confidence
