@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import Clip, ClipLimits
 from chatterbox_api_core.reference import WavReader
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.offset import without_offset
 
 RATE_HZ = 8_000
-READERS = [PyavClipReader, WavReader]
+READERS = [InProcessClipReader, WavReader]
 
 
 def talk(duration_s: float = 6.0, *, loudest: float = 0.45) -> np.ndarray[Any, Any]:
@@ -40,7 +40,7 @@ def wav(sound: np.ndarray[Any, Any]) -> bytes:
 
 
 def read(reader: Any, sound: np.ndarray[Any, Any]) -> Clip:
-    clip: Clip = reader().read(wav(sound), limits=ClipLimits(deadline_s=60))
+    clip: Clip = reader().decode(wav(sound), limits=ClipLimits(deadline_s=60))
     return clip
 
 
@@ -78,7 +78,7 @@ def test_samples_without_an_offset_stay_as_they_are(reader: Any, loudest: float)
 def test_an_offset_is_taken_off_in_every_format(kind: str) -> None:
     """An offset is found behind every codec and rounding."""
     plain, moved = (
-        PyavClipReader().read(encoded(kind, sound[None], rate_hz=24_000), limits=ClipLimits(deadline_s=60))
+        InProcessClipReader().decode(encoded(kind, sound[None], rate_hz=24_000), limits=ClipLimits(deadline_s=60))
         for sound in (talk(), talk() + 0.2)
     )
     assert abs(float(np.asarray(moved.pcm.samples).mean())) < 0.005
@@ -90,11 +90,11 @@ def test_an_offset_is_taken_off_in_every_format(kind: str) -> None:
 def test_an_offset_that_begins_late_or_changes_is_found() -> None:
     """An editor puts digital silence before a recording, or joins two."""
     sound = talk()
-    plain = read(PyavClipReader, sound).report
+    plain = read(InProcessClipReader, sound).report
     late = np.concatenate((np.zeros(RATE_HZ, np.float32), sound + 0.2, np.zeros(RATE_HZ, np.float32)))
     joined = np.concatenate((sound + 0.3, sound - 0.3))
     for moved in (late, joined):
-        clip = read(PyavClipReader, moved)
+        clip = read(InProcessClipReader, moved)
         assert clip.report.noise_dbfs is not None
         assert plain.noise_dbfs is not None
         assert clip.report.noise_dbfs < plain.noise_dbfs + 3
