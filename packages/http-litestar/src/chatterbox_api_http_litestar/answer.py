@@ -57,14 +57,14 @@ class SpeechAnswer:
 
     async def _speak(self, send: Send) -> None:
         async with self._stream as stream:
-            extra = []
-            if stream.complete:
-                extra = [(b"content-length", str(await stream.size_bytes()).encode())]
+            size = await stream.size_bytes() if stream.complete else None
             async for data in stream:
                 if not self._started:
-                    await self._start(send, extra)
-                await self._body(send, data, more=True)
-        await self._body(send, b"", more=False)
+                    await self._start(send, [] if size is None else [(b"content-length", str(size).encode())])
+                # A client that has all it was promised may leave before a last, empty part is sent.
+                await self._body(send, data, more=self._sent_bytes + len(data) != size)
+        if size is None:
+            await self._body(send, b"", more=False)
 
     async def _start(self, send: Send, extra: list[tuple[bytes, bytes]]) -> None:
         self._started = True
