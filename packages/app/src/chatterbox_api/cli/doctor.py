@@ -77,7 +77,8 @@ class _Examination:
                     seconds = f"{stream.timings.audio_s:.1f} s of speech in {stream.timings.finished_s:.2f} s"
                     self._good(offered.name, f"{seconds}, {size:,} bytes")
         except ChatterboxError as error:
-            self._bad("Voices" if error.code.startswith("storage_") else "Speech", error)
+            of_the_store = error.code.startswith("storage_") or (error.field or "").startswith("R2_")
+            self._bad("Voices" if of_the_store else "Speech", error)
 
     async def _check_voices(self, service: Service) -> None:
         try:
