@@ -132,19 +132,15 @@ async def test_odd_but_fine(client: httpx.AsyncClient, fields: dict[str, Any]) -
         (b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\nHello\r\n--x--\r\n', "multipart/form-data"),
         (b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\nHel', "multipart/form-data; boundary=x"),
         (b"Hello", "multipart/form-data; boundary=x"),
-        (
-            b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\n\xff\r\n--x--\r\n',
-            "multipart/form-data; boundary=x",
-        ),
     ],
-    ids=["no-boundary", "truncated", "no-part", "no-utf-8"],
+    ids=["no-boundary", "truncated", "no-part"],
 )
 async def test_damaged_forms(client: httpx.AsyncClient, content: bytes, headers: str) -> None:
     answer = await client.post("/audio/speech/upload", content=content, headers={"content-type": headers})
     check_error(answer, 400, "invalid_multipart")
 
 
-@pytest.mark.parametrize("charset", ["punycode", "utf-16", "unicode_escape", "latin-1", "zlib", "foo"])
+@pytest.mark.parametrize("charset", ["punycode", "utf-16", "unicode_escape", "utf-7", "zlib", "foo"])
 async def test_text_in_another_charset_is_refused_at_once(client: httpx.AsyncClient, charset: str) -> None:
     """Some of Python's charsets take minutes for this, or make surrogates of it."""
     head = f'--x\r\nContent-Disposition: form-data; name="input"\r\nContent-Type: text/plain; charset={charset}\r\n\r\n'

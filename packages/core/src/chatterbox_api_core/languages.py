@@ -71,10 +71,10 @@ def check_language_tag(text: str, *, field: str, known: Iterable[str] = ()) -> s
 
 def _in_case(subtags: list[str]) -> Iterator[str]:
     """As RFC 5646 writes them (2.1.1): regions in capitals, scripts with one, all else small."""
-    private = False
+    small = False
     for subtag in subtags:
-        private = private or len(subtag) == 1  # behind a single letter everything stays small
-        if private or not subtag.isalpha():
+        small = small or len(subtag) == 1  # behind a single letter everything stays small
+        if small or not subtag.isalpha():
             yield subtag
         else:
             yield {2: subtag.upper(), 4: subtag.title()}.get(len(subtag), subtag)

@@ -45,7 +45,11 @@ def openai_voice_routes(voices: VoiceLibrary, *, limits: HttpLimits) -> list[HTT
         file = required_file(files, field="audio_sample")
         with errors_about(voice_file="audio_sample"):
             voice, _ = await voices.create(
-                name, file.data, filename=file.filename, language=body.language or None, consent=body.consent or None
+                name,
+                await file.take(),
+                filename=file.filename,
+                language=body.language or None,
+                consent=body.consent or None,
             )
         return openai_voice_view(voice)
 

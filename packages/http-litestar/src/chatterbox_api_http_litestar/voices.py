@@ -56,7 +56,7 @@ def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteH
         with errors_about(name="voice_name", alias="aliases"):
             voice, report = await voices.create(
                 name,
-                file.data,
+                await file.take(),
                 filename=file.filename,
                 aliases=tuple(alias for text in body.aliases or () for alias in text.split(",", 100) if alias.strip()),
                 language=body.language or None,
@@ -97,7 +97,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
                 new_name=KEEP if body.new_name is None else body.new_name,
                 language=KEEP if body.language is UNSET else body.language,
                 consent=KEEP if body.consent is UNSET else body.consent,
-                data=None if file is None else file.data,
+                data=None if file is None else await file.take(),
                 filename="" if file is None else file.filename,
             )
         return {
