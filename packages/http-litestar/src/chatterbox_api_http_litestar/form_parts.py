@@ -126,8 +126,7 @@ class PartReader:
         if not part.is_file:
             self._text_bytes += len(data)
             if self._text_bytes > limits.body_bytes:
-                message = f"The texts of the form have more than {limits.body_bytes:,} bytes."
-                raise _too_large(message, part.name[:_SHOWN])
+                raise _too_large(f"The texts of the form have more than {limits.body_bytes:,} bytes together.")
         await self._body.write(data)
 
     async def end(self) -> None:
@@ -180,5 +179,5 @@ def _invalid(message: str, param: str | None = None) -> RequestError:
     return RequestError(400, "invalid_multipart", message, param)
 
 
-def _too_large(message: str, param: str) -> RequestError:
+def _too_large(message: str, param: str | None = None) -> RequestError:
     return RequestError(413, "request_too_large", message, param)
