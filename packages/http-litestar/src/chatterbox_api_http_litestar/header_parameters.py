@@ -37,6 +37,7 @@ _QUOTED_BYTES: Final = re.compile(r'"((?:[\x80-\xff][\x40-\xff]|[^"\\]|\\.)*+)"'
 _CLOSED: Final = re.compile(r'"([^"]*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _ESCAPED_BYTES: Final = re.compile(r'[\x80-\xff][\x40-\xff]|\\(["\\])')
+_PERCENT_ENCODED: Final = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 _EXTENDED: Final = re.compile(r"([^']*)'[^']*'(.*)", re.DOTALL)
 
 
@@ -71,7 +72,7 @@ def decoded(parameters: dict[str, str], name: str, *, codec: str | None) -> str 
     raw = parameters[name].encode("latin-1")
     for each in ("utf-8", codec, "cp1252"):
         if each is not None and (text := readable_text(raw, each)) is not None:
-            return _from_encoded_words(text)
+            return _from_encoded_words(_percent_decoded(text))
     return raw.decode("latin-1")
 
 
@@ -98,6 +99,13 @@ def _unescaped(text: str, *, pairs: bool) -> str:
         escaped = _ESCAPED_BYTES if pairs else _ESCAPED
         return escaped.sub(lambda match: match[1] or match[0], text)
     return re.sub("%(22|0[DdAa])", lambda match: chr(int(match[1], 16)), text)
+
+
+def _percent_decoded(text: str) -> str:
+    """`M%C3%BCller%20.mp3` as RFC 7578 suggests and aiohttp writes it; a name with any other `%` as it is."""
+    if not text.isascii() or not _PERCENT_ENCODED.fullmatch(text):
+        return text
+    return readable_text(unquote_to_bytes(text), "utf-8") or text
 
 
 def _from_encoded_words(text: str) -> str:
