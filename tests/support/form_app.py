@@ -18,7 +18,7 @@ from chatterbox_api_http_litestar.request_body import request_bodies
 
 __all__ = ["form_app", "send"]
 
-LIMITS = HttpLimits(body_bytes=2000, file_bytes=200_000, parts=10)
+LIMITS = HttpLimits(body_bytes=2000, upload_bytes=300_000, file_bytes=200_000, parts=10)
 
 
 def form_app(limits: HttpLimits = LIMITS, budget: BodyBudget | None = None) -> Litestar:
@@ -34,7 +34,7 @@ def form_app(limits: HttpLimits = LIMITS, budget: BodyBudget | None = None) -> L
         [form],
         middleware=[request_bodies(budget or BodyBudget(limits))],
         exception_handlers=EXCEPTION_HANDLERS,
-        request_max_body_size=300_000,
+        request_max_body_size=limits.upload_bytes,
         logging_config=None,
         openapi_config=None,
     )
