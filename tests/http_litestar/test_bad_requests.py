@@ -51,6 +51,11 @@ async def test_what_is_no_json_object(client: httpx.AsyncClient, body: bytes) ->
     check_error(await client.post("/v1/audio/speech", content=body, headers=JSON), 400, "invalid_json")
 
 
+async def test_a_byte_order_mark_is_no_error(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/audio/speech", content=b'\xef\xbb\xbf{"input": "Hello."}', headers=JSON)
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "", "application/x-www-form-urlencoded", "audio/wav"])
 async def test_other_content_types(client: httpx.AsyncClient, kind: str) -> None:
     headers = {"content-type": kind} if kind else {}
@@ -204,6 +209,8 @@ async def test_too_large(client: httpx.AsyncClient, sized: bool) -> None:
         content = b" " * size if sized else chunks(size)
         answer = await client.post(path, content=content, headers={"content-type": kind})
         check_error(answer, 413, "request_too_large")
+        limit = "200,000" if kind == "application/json" else f"{3 * 2**20:,}"
+        assert f"larger than the {limit} bytes" in answer.json()["error"]["message"]
 
 
 async def test_a_body_that_never_comes(client: httpx.AsyncClient) -> None:
