@@ -230,6 +230,13 @@ async def test_an_error_names_the_part_and_the_remedy(
     assert error["message"].endswith(".")
 
 
+@pytest.mark.parametrize("filler", [b"\x95\x5c", b'\\"', b"\xff", b";a=b", b"; ", b'"', b"%41", b"=?utf-8?B?", b"\\"])
+async def test_a_long_header_is_read_at_once(filler: bytes) -> None:
+    """Some patterns for quoted strings take years for a string without an end."""
+    disposition = b'name="voice_file"; filename="' + filler * (8000 // len(filler))
+    assert (await file_of(disposition))[1] == CLIP
+
+
 async def test_the_route_names_its_own_file_field(library: httpx.AsyncClient) -> None:
     for address, field in (
         ("/audio/speech/upload", "voice_file"),

@@ -89,8 +89,9 @@ def _value(line: str, start: int, quoted: re.Pattern[str]) -> tuple[str, int]:
     for pattern in (quoted, _CLOSED):
         if match := pattern.match(line, start):
             return match[1], match.end()
-    text = line[start:].partition(";")[0]
-    return text.strip().removeprefix('"'), start + len(text)
+    end = line.find(";", start)
+    end = len(line) if end < 0 else end
+    return line[start:end].strip().removeprefix('"'), end
 
 
 def _unescaped(text: str, *, pairs: bool) -> str:
