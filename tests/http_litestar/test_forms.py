@@ -180,6 +180,14 @@ async def test_texts_in_the_charset_that_is_named(data: bytes, charset: bytes, t
         assert (await send([encoded], kind))[1]["texts"] == {"voice_name": [text]}
 
 
+async def test_a_charset_field_that_is_empty_says_nothing() -> None:
+    body = text_part(b"_charset_", b"") + text_part(b"voice_name", "Zoë".encode()) + b"--x--\r\n"
+    assert (await send([body], MULTIPART))[1]["texts"]["voice_name"] == ["Zoë"]
+    urlencoded = "_charset_=&größe=Zoë".encode()
+    status, answer = await send([urlencoded], "application/x-www-form-urlencoded")
+    assert (status, answer["texts"]["größe"]) == (200, ["Zoë"])
+
+
 ENDED = b"--x--\r\n"
 
 

@@ -122,7 +122,8 @@ async def _form_codec(parts: list[Part], body: RequestBody) -> str | None:
     """The charset of all that names none, from the field that HTML has for it."""
     for part in parts:
         if part.name == "_charset_" and not part.is_file:
-            return _named_codec((await body.read(part.start, min(part.stop, part.start + 100))).decode("latin-1"))
+            charset = (await body.read(part.start, min(part.stop, part.start + 100))).decode("latin-1").strip()
+            return _named_codec(charset) if charset else None
     return None
 
 
@@ -143,7 +144,7 @@ async def _urlencoded(request: AnyRequest, fields: FormFields, limits: HttpLimit
                 name[:64],
             )
         if name not in fields.files:
-            form.texts.setdefault(name, []).append(text)
+            form.texts.setdefault(readable_text(name.encode("latin-1"), codec) or name, []).append(text)
         elif value:
             raise _invalid(f"'{name}' must be a file. Send the form as multipart/form-data, as curl does by -F.", name)
     return form
