@@ -28,7 +28,7 @@ PLACEHOLDERS: Final = {
 
 _GROUPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("The service", "", ("HOST", "PORT", "LOG_LEVEL", "CORS_ORIGINS", "DRAIN_")),
-    ("Speech", "", ("SYNTHESIZER", "MAX_INPUT_CHARS", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
+    ("Speech", "", ("SYNTHESIZER", "MAX_", "SPOOL_", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
     ("Formats", "", ("ENCODERS", "CLIP_READER", "PYAV_", "SOUNDFILE_")),
     ("Voices", "", ("VOICE_", "DATA_DIR")),
     (

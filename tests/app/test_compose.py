@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -217,3 +218,39 @@ async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: py
         assert service.speech.engine == "tone"
         assert "tone" in opened
     assert not opened
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (None, "it took more than 0.1 s"),
+        (RuntimeError("no such device"), "RuntimeError: no such device"),
+        (StopIteration(), "StopIteration"),
+        (TimeoutError(), "TimeoutError"),
+        (ImportError("no module named acme"), "no module named acme"),
+    ],
+)
+async def test_an_adapter_that_fails_or_hangs_while_it_opens_stops_the_start(
+    failure: Exception | None, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chatterbox_api")
+
+    @asynccontextmanager
+    async def open_it(env: Mapping[str, str]) -> AsyncGenerator[Any, None]:
+        if failure is not None:
+            raise failure
+        await asyncio.sleep(60)
+        yield
+
+    def broken(group: str, name: str) -> Plugin[Any]:
+        plugin = load(group, name)
+        return replace(plugin, open=open_it) if name == "tone" else plugin
+
+    monkeypatch.setattr("chatterbox_api.compose.load", broken)
+    monkeypatch.setattr("chatterbox_api.compose._OPEN_S", 0.1)
+    monkeypatch.setattr("chatterbox_api.compose._NOTICE_S", 0.01)
+    with pytest.raises(PluginError, match="'tone' cannot be opened") as caught:
+        async with compose(QUIET):
+            pass
+    assert words in str(caught.value)
+    assert bool(caplog.messages) == (failure is None), "a long wait is told while it lasts"

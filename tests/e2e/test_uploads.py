@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -28,6 +29,15 @@ def pss_mib(service: RunningService) -> int:
     return total_kib // 1024
 
 
+def files_in(folder: Path, process: psutil.Process) -> int:
+    """How many files of this folder the process has open, with a name or without."""
+    count = 0
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            count += descriptor.readlink().is_relative_to(folder)
+    return count
+
+
 def stalled_upload(port: int, *, sized: bool) -> socket.socket:
     """A connection that has sent 10 MB of a form and sends no more."""
     client = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -42,12 +52,18 @@ def stalled_upload(port: int, *, sized: bool) -> socket.socket:
 
 
 def test_stalled_uploads_cost_files_and_not_memory(tmp_path: Path) -> None:
-    with running_service(tmp_path) as service, httpx.Client(base_url=service.url, timeout=30) as client:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    with (
+        running_service(tmp_path, SPOOL_DIR=str(folder)) as service,
+        httpx.Client(base_url=service.url, timeout=30) as client,
+    ):
         process = psutil.Process(service.process.pid)
         before = process.num_fds()
         port = int(service.url.rpartition(":")[2])
         uploads = [stalled_upload(port, sized=number % 3 > 0) for number in range(UPLOADS)]
         assert pss_mib(service) < 300
+        assert files_in(folder, process) > UPLOADS // 2
         assert client.post("/v1/audio/speech", json={"input": "Hello."}).status_code == 200
         spoken = client.post("/v1/audio/speech/upload", data={"input": "Hi."}, files={"voice_file": ("a.wav", CLIP)})
         assert (spoken.status_code, spoken.headers["x-voice-source"]) == (200, "upload")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -148,12 +148,11 @@ async def test_a_cancelled_request_lets_go_of_its_body() -> None:
     assert held(budget) == (0, 0, 0)
 
 
-async def test_without_a_folder_for_files_a_short_form_is_still_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    app = form_app(LIMITS, budget := BodyBudget(LIMITS))
+async def test_without_a_folder_for_files_a_short_form_is_still_taken() -> None:
+    app = form_app(LIMITS, budget := BodyBudget(replace(LIMITS, bodies_dir="/nowhere")))
     assert (await send([HEAD + bytes(50 * KIB) + b"\r\n--x--\r\n"], MULTIPART, app))[0] == 200
     status, answer = await send([HEAD, *[bytes(50 * KIB)] * 5, b"\r\n--x--\r\n"], MULTIPART, app)
-    assert (status, answer["error"]["code"]) == (503, "no_room_for_uploads")
+    assert (status, answer["error"]["code"]) == (503, "temporary_files_failed")
     assert held(budget) == (0, 0, 0)
 
 

@@ -17,12 +17,16 @@ __all__ = [
     "ENGINE_WAIT_S",
     "HOST",
     "LOG_LEVEL",
+    "MAX_AUDIO_S",
     "MAX_INPUT_CHARS",
     "PARAGRAPH_PAUSE_MS",
     "PORT",
     "QUEUE_MAX",
     "QUEUE_WAIT_S",
     "SENTENCE_PAUSE_MS",
+    "SPOOL_DIR",
+    "SPOOL_DISK_MB",
+    "SPOOL_MEMORY_MB",
     "SYNTHESIZER",
     "VOICE_SAMPLE_PATH",
     "VOICE_STORE",
@@ -51,6 +55,22 @@ VOICE_SAMPLE_PATH: Final = Setting(
 MAX_INPUT_CHARS: Final = Setting(
     "MAX_INPUT_CHARS", "4096", "The longest text of a request, in characters.", integer(1, 1_000_000)
 )
+MAX_AUDIO_S: Final = Setting(
+    "MAX_AUDIO_S", "1800", "The longest sound of a request, pauses included, in seconds.", number(1, 1_000_000)
+)
+SPOOL_MEMORY_MB: Final = Setting(
+    "SPOOL_MEMORY_MB",
+    "64",
+    "Memory for all sound that clients have not read yet; more goes to disk.",
+    integer(0, 65_536),
+)
+SPOOL_DISK_MB: Final = Setting(
+    "SPOOL_DISK_MB",
+    "2048",
+    "Temporary files for such sound, all together; beyond, requests fail.",
+    integer(0, 1_048_576),
+)
+SPOOL_DIR: Final = Setting("SPOOL_DIR", "", "The folder of these files; empty for the system's own.", str)
 QUEUE_MAX: Final = Setting("QUEUE_MAX", "64", "Requests that may wait for the engine.", integer(0, 10_000))
 QUEUE_WAIT_S: Final = Setting("QUEUE_WAIT_S", "60", "The longest wait for a turn, in seconds.", number(0.1, 3600))
 ENGINE_WAIT_S: Final = Setting(
@@ -86,6 +106,10 @@ ALL: Final[tuple[Setting[Any], ...]] = (
     WATERMARK_DETECTOR,
     VOICE_SAMPLE_PATH,
     MAX_INPUT_CHARS,
+    MAX_AUDIO_S,
+    SPOOL_MEMORY_MB,
+    SPOOL_DISK_MB,
+    SPOOL_DIR,
     QUEUE_MAX,
     QUEUE_WAIT_S,
     ENGINE_WAIT_S,

@@ -213,6 +213,7 @@ class Capabilities:
     Attributes:
         clones: whether a prompt is imitated, or only told apart from others.
         languages: those it can be asked for; empty when it has no choice.
+        default_language: the tag of the one it speaks when none is asked for; None where it cannot tell.
         rate_hz: of every Pcm it yields.
         concurrent: how many `speak` calls may run at once.
         max_chars: the longest text of one Utterance.
@@ -226,6 +227,7 @@ class Capabilities:
     max_chars: int
     speed: tuple[float, float] = (1.0, 1.0)
     params: tuple[ParameterSpec, ...] = ()
+    default_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,12 @@ class BodyBudget:
     Attributes:
         memory_bytes, file_bytes: taken right now by bodies, wherever they lie.
         loaded_bytes: taken right now by uploads that have been read back for their request.
+        directory: of the temporary files; None for the system's own.
     """
 
     def __init__(self, limits: HttpLimits) -> None:
         self.memory_bytes = self.file_bytes = self.loaded_bytes = 0
+        self.directory = limits.bodies_dir
         self._limits = limits
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 

@@ -98,9 +98,12 @@ class RequestBody:
 
     async def _flush(self) -> None:
         if self._file is None:
-            self._file = await _in_thread(tempfile.TemporaryFile)
+            self._file = await _in_thread(self._new_file)
         batch, self._batch = self._batch, bytearray()
         await _in_thread(self._file.write, batch)
+
+    def _new_file(self) -> IO[bytes]:
+        return tempfile.TemporaryFile(dir=self._budget.directory)
 
     def _read_file(self, start: int, stop: int) -> bytes:
         if self._file is None:
@@ -167,7 +170,7 @@ async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
     except OSError as error:
-        raise Unavailable("There is no room for this upload right now.", code="no_room_for_uploads") from error
+        raise Unavailable("Temporary files cannot be written.", code="temporary_files_failed") from error
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -19,6 +19,7 @@ from chatterbox_api_core.clip_report import with_advice
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import WAV
 from chatterbox_api_core.model import AudioFormat, Clip, ClipLimits, ClipReport, Effect, Pcm
+from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.reference.listening import listen
 
 __all__ = ["WavEncoder", "WavReader"]
@@ -42,6 +43,7 @@ class WavEncoder:
     def open(
         self,
         audio_format: AudioFormat,
+        sink: ByteSink,
         *,
         rate_hz: int,
         complete: bool,
@@ -52,33 +54,22 @@ class WavEncoder:
     ) -> _WavEncoding:
         if (tempo, loudness_lufs, trim, out_rate_hz or rate_hz) != (1.0, None, False, rate_hz):
             raise ValueError("this encoder declares no effects")
-        return _WavEncoding(rate_hz, complete=complete)
+        return _WavEncoding(sink, rate_hz, complete=complete)
 
 
 class _WavEncoding:
-    def __init__(self, rate_hz: int, *, complete: bool) -> None:
-        self._rate_hz, self._complete = rate_hz, complete
-        self._held = bytearray()
-        self._begun = False
+    def __init__(self, sink: ByteSink, rate_hz: int, *, complete: bool) -> None:
+        self._sink, self._rate_hz, self._complete = sink, rate_hz, complete
+        self._size_bytes = 0
+        sink.write(_header(rate_hz, None))
 
-    def feed(self, pcm: Pcm) -> bytes:
-        data = _to_s16le(pcm)
+    def feed(self, pcm: Pcm) -> None:
+        self._size_bytes += self._sink.write(_to_s16le(pcm))
+
+    def finish(self) -> None:
         if self._complete:
-            self._held += data
-            return b""
-        return self._head() + data
-
-    def finish(self) -> bytes:
-        if self._complete:
-            return _header(self._rate_hz, len(self._held)) + self._held
-        return self._head()
-
-    def _head(self) -> bytes:
-        """The header of a stream, whose length nobody knows yet, before its first bytes."""
-        if self._begun:
-            return b""
-        self._begun = True
-        return _header(self._rate_hz, None)
+            self._sink.seek(0)
+            self._sink.write(_header(self._rate_hz, self._size_bytes))
 
 
 class WavReader:
