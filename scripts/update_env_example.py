@@ -60,7 +60,8 @@ def env_example(declared: Iterable[Setting[Any]]) -> str:
 
 _HEAD: Final = """\
 # Settings of Chatterbox API. Copy this file to .env, and remove the # before what you change.
-# What is set in the environment wins over .env. Made by scripts/update_env_example.py.
+# What is set in the environment wins over .env. In a path, ~ is the home folder.
+# Made by scripts/update_env_example.py.
 """
 
 

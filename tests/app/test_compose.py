@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,20 @@ def test_names_are_taken_as_given() -> None:
         chosen(ENCODERS, {"ENCODERS": ","})
     with pytest.raises(PluginError):
         chosen(SYNTHESIZERS, {"SYNTHESIZER": "nobody"})
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+def test_names_are_taken_in_any_case(spell: Callable[[str], str]) -> None:
+    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": spell("espeak")}) == ("espeak",)
+    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": spell("auto")}) == ("espeak",)
+    assert chosen(VOICE_STORES, {"VOICE_STORE": spell("memory")}) == ("memory",)
+    assert chosen(VOICE_STORES, {"VOICE_STORE": spell("r2"), **R2}) == ("r2",)
+    assert chosen(ENCODERS, {"ENCODERS": f"{spell('wav')} ,  {spell('pyav')}"}) == ("wav", "pyav")
+
+
+def test_auto_may_stand_beside_names() -> None:
+    assert chosen(ENCODERS, {"ENCODERS": "wav, auto"}) == ("wav", "pyav", "soundfile")
+    assert chosen(ENCODERS, {"ENCODERS": "Auto, wav"}) == ("pyav", "soundfile", "wav")
 
 
 R2 = {
@@ -190,6 +205,21 @@ async def test_without_a_detector_a_service_speaks_unless_one_is_asked_for(state
     with pytest.raises(ConfigurationError, match="half of it is missing"):
         async with compose(QUIET):
             pass
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory."), (b"text", "")])
+async def test_a_sample_that_cannot_serve_is_told_in_sentences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, reason: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if content is not None:
+        (tmp_path / "me.wav").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        async with compose({**QUIET, "VOICE_SAMPLE_PATH": "~/me.wav"}):
+            pass
+    assert caught.value.message.startswith(f"VOICE_SAMPLE_PATH={tmp_path}/me.wav cannot be used: {reason}")
+    assert caught.value.message.endswith(".")
+    assert str(caught.value).endswith(". Name a recording, or remove it.")
 
 
 async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -149,7 +150,7 @@ async def test_a_cancelled_request_lets_go_of_its_body() -> None:
 
 
 async def test_without_a_folder_for_files_a_short_form_is_still_taken() -> None:
-    app = form_app(LIMITS, budget := BodyBudget(replace(LIMITS, bodies_dir="/nowhere")))
+    app = form_app(LIMITS, budget := BodyBudget(replace(LIMITS, bodies_dir=Path("/nowhere"))))
     assert (await send([HEAD + bytes(50 * KIB) + b"\r\n--x--\r\n"], MULTIPART, app))[0] == 200
     status, answer = await send([HEAD, *[bytes(50 * KIB)] * 5, b"\r\n--x--\r\n"], MULTIPART, app)
     assert (status, answer["error"]["code"]) == (503, "temporary_files_failed")

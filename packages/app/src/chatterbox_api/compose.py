@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from chatterbox_api import settings
@@ -100,7 +99,7 @@ async def compose(env: Mapping[str, str], *, limits: SpeechLimits | None = None)
                 spool_budget=SpoolBudget(
                     memory_bytes=settings.SPOOL_MEMORY_MB.read(env) * 2**20,
                     disk_bytes=settings.SPOOL_DISK_MB.read(env) * 2**20,
-                    directory=settings.SPOOL_DIR.read(env) or None,
+                    directory=str(settings.SPOOL_DIR.read(env) or "") or None,
                 ),
             ),
             voices=library.voices,
@@ -200,14 +199,15 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
 
 def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
-    if not path:
+    if path is None:
         return None
     try:
-        data = Path(path).read_bytes()
+        data = path.read_bytes()
         clip_reader.read(data, limits=limits)
     except (OSError, InvalidAudio) as error:
+        reason = f"{error.strerror}." if isinstance(error, OSError) else error.message
         raise ConfigurationError(
-            f"VOICE_SAMPLE_PATH={path} cannot be used: {getattr(error, 'strerror', None) or error}",
+            f"VOICE_SAMPLE_PATH={path} cannot be used: {reason}",
             field="VOICE_SAMPLE_PATH",
             remedy="Name a recording, or remove it.",
         ) from error

@@ -279,12 +279,13 @@ class ClipReport:
         channels: of the sound in the file; the clip itself is mono, their mean.
         media_type: by its content, one of `formats.CLIP_EXTENSIONS`.
         level_dbfs: root mean square of the frames that carry speech; of all where none does.
-        peak_dbfs: the largest sample of any channel.
+        peak_dbfs: the largest sample of any channel, as recorded: with its offset, if it has one.
         clipped: places where three or more samples in a row sit at full scale.
         noise_dbfs: the noise floor, what is heard between the words.
         speech_share: of frames of 20 ms, those well above the noise floor, from 0 to 1.
         bandwidth_hz: the highest frequency with sound to speak of.
         missing_s: sound that the file's header promises and the file does not have.
+        cut_off: whether the file ends without the mark, or within the part, that its format ends with.
         damaged: stretches of the file that could not be decoded and were left out.
         tracks: of sound in the file; the first that can be read is the clip.
         advice: sentences for the person who made the recording; `clip_report.with_advice` writes them.
@@ -301,6 +302,7 @@ class ClipReport:
     speech_share: float | None = None
     bandwidth_hz: int | None = None
     missing_s: float = 0.0
+    cut_off: bool = False
     damaged: int = 0
     tracks: int = 1
     advice: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = ["HttpLimits"]
 
@@ -34,7 +35,7 @@ class HttpLimits:
     receive_s: float = 60.0
     bodies_memory_bytes: int = 64 * 2**20
     bodies_file_bytes: int = 1024 * 2**20
-    bodies_dir: str | None = None
+    bodies_dir: Path | None = None
     bodies_loaded_bytes: int = 64 * 2**20
     load_wait_s: float = 30.0
     send_stall_s: float = 60.0

@@ -15,8 +15,9 @@ from typing import IO, Any
 
 import click
 
-from chatterbox_api.cli.common import env_file_option, run_to_end
+from chatterbox_api.cli.common import env_file_option, piped_text, run_to_end
 from chatterbox_api.cli.loading import when_loaded
+from chatterbox_api.cli.output import echo
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.text import TEXT_FORMATS
@@ -81,13 +82,13 @@ def say(
     if voice is not None and clip is not None:
         raise click.UsageError("--voice and --clip exclude each other.")
     if output != "-" and not Path(output).parent.is_dir():
-        raise click.UsageError(f"There is no folder {Path(output).parent}.")
+        raise click.UsageError(f"There is no folder {click.format_filename(Path(output).parent)}.")
     env = read_environment(env_file)
     check_all(env)
     run_to_end(
         _say(
             env,
-            sys.stdin.read() if text == "-" else text,
+            piped_text(max_chars=_MAX_CHARS) if text == "-" else text,
             output,
             audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
             voice=voice,
@@ -136,7 +137,7 @@ async def _deliver(stream: Any, output: str) -> None:
                 watching.cancel()
             progress.update(bar, completed=stream.pieces)
     if output != "-" and sys.stderr.isatty():
-        click.echo(f"{output}: {stream.timings.audio_s:.1f} s of speech", err=True)
+        echo(f"{click.format_filename(output)}: {stream.timings.audio_s:.1f} s of speech", err=True)
 
 
 async def _watch(stream: Any, show: Any) -> None:

@@ -67,7 +67,7 @@ async def _serve(env: Mapping[str, str]) -> None:
                 voices=service.voices,
                 watermarks=service.watermarks,
                 version=version("chatterbox-api"),
-                limits=HttpLimits(bodies_dir=settings.SPOOL_DIR.read(env) or None),
+                limits=HttpLimits(bodies_dir=settings.SPOOL_DIR.read(env)),
                 cors_origins=settings.CORS_ORIGINS.read(env),
                 is_draining=lambda: drain.begun,
             )
