@@ -70,7 +70,7 @@ async def test_speaks_every_piece_with_pauses_between() -> None:
     engine = ScriptedEngine(hum)
     async with speech_service(engine).stream(TEXT, audio_format="wav") as stream:
         data = await stream.read()
-    pcm = WavReader().read(data, limits=ClipLimits()).pcm
+    pcm = WavReader().decode(data, limits=ClipLimits()).pcm
     spoken = [utterance.text for utterance in engine.heard]
     assert " ".join(spoken) == TEXT
     assert stream.pieces == stream.pieces_done == len(spoken) == 3
@@ -134,7 +134,7 @@ async def test_a_voice_that_is_replaced_while_its_request_waits_speaks_as_it_is_
 
 async def _speak(service: SpeechService, voice: str) -> Pcm:
     async with service.stream("Hello there.", voice=voice) as stream:
-        return WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
+        return WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
 
 
 @pytest.mark.parametrize("silence", [(), (0,), (1e-4, -9e-4) * 5000, (float("nan"),) * 240, (0.0,) * 48_000])
@@ -159,7 +159,7 @@ async def test_words_without_sound_are_an_error_wherever_they_stand(silence: tup
 async def test_the_uploaded_clip_is_the_voice() -> None:
     service = speech_service(ToneSynthesizer())
     async with service.stream("Hello there.", clip=wav(sine(333, 1.5))) as stream:
-        pcm = WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
+        pcm = WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
     assert stream.voice.source == "upload"
     assert frequency_hz(pcm) == pytest.approx(333, rel=0.01)
 
@@ -171,7 +171,7 @@ async def test_speed_is_shared_between_engine_and_tempo() -> None:
     for speed in (0.25, 1.0, 4.0):
         async with speech_service(engine).stream("Hello.", speed=speed) as stream:
             data = await stream.read()
-        durations[speed] = WavReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s
+        durations[speed] = WavReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s
     assert [utterance.speed for utterance in engine.heard] == [0.5, 1.0, 2.0]
     assert durations[0.25] == pytest.approx(1.2, abs=0.05)
     assert durations[4.0] == pytest.approx(0.3, abs=0.05)
@@ -382,7 +382,7 @@ async def test_an_unknown_voice_gives_its_place_back() -> None:
             async with service.stream("Hello.", voice="nobody"):
                 pass
     async with service.stream("Hello.") as stream:
-        assert level(WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm.samples) > 0.1
+        assert level(WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm.samples) > 0.1
 
 
 async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
@@ -396,7 +396,7 @@ async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
 async def _seconds_of(text: str, **asked: Any) -> tuple[float, ScriptedEngine]:
     engine = ScriptedEngine(hum)
     async with speech_service(engine).stream(text, audio_format="wav", **asked) as stream:
-        return WavReader().read(await stream.read(), limits=ClipLimits()).pcm.duration_s, engine
+        return WavReader().decode(await stream.read(), limits=ClipLimits()).pcm.duration_s, engine
 
 
 async def test_pauses_are_those_of_the_text_of_the_request_or_of_the_service() -> None:
@@ -418,7 +418,7 @@ async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
 
     service = speech_service(ScriptedEngine(hesitant))
     async with service.stream("Hello.", audio_format="wav", rate_hz=16_000, trim=True) as stream:
-        pcm = WavReader().read(await stream.read(), limits=ClipLimits()).pcm
+        pcm = WavReader().decode(await stream.read(), limits=ClipLimits()).pcm
     assert pcm.rate_hz == 16_000
     assert pcm.duration_s == pytest.approx(1.1, abs=0.03)
     assert frequency_hz(middle(pcm)) == pytest.approx(440, rel=0.02)

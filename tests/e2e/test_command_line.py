@@ -13,13 +13,13 @@ import pytest
 from support.service import clean_environment, free_port, run_cli
 
 from chatterbox_api_core.model import ClipLimits, Pcm
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
 
 def read(path: Path) -> Pcm:
     any_length = ClipLimits(max_bytes=2**30, min_duration_s=0, max_duration_s=3600)
-    return PyavClipReader().read(path.read_bytes(), limits=any_length).pcm
+    return InProcessClipReader().decode(path.read_bytes(), limits=any_length).pcm
 
 
 def test_say_writes_the_format_of_the_file(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from encoders.clip_files import atom, encoded, hum
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 __all__ = ["FTYP", "Tables", "bombs", "fragments", "movie"]
 
@@ -126,7 +126,7 @@ def bombs() -> dict[str, bytes]:
 def _taken(data: bytes) -> dict[str, Any]:
     before, began = _peak_bytes(), time.process_time()
     try:
-        PyavClipReader().read(data, limits=ClipLimits())
+        InProcessClipReader().decode(data, limits=ClipLimits())
         outcome = "read"
     except InvalidAudio as error:
         outcome = error.code

@@ -14,7 +14,7 @@ from encoders.clip_files import encoded, hum
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import Clip, ClipLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle
 
 RATE_HZ = 48_000
@@ -57,7 +57,7 @@ def written(kind: str, sound: np.ndarray[Any, Any]) -> bytes:
 
 
 def read(data: bytes) -> Clip:
-    return PyavClipReader().read(data, limits=ClipLimits(deadline_s=60))
+    return InProcessClipReader().decode(data, limits=ClipLimits(deadline_s=60))
 
 
 def tone(channels: int) -> np.ndarray[Any, Any]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.matroska import matroska_end
 from chatterbox_api_encoders.mp4 import check_boxes
 
@@ -30,7 +30,7 @@ MILLION: Final = 1_000_000
 
 def refusal(data: bytes) -> str:
     with pytest.raises(InvalidAudio) as caught:
-        PyavClipReader().read(data, limits=ClipLimits())
+        InProcessClipReader().decode(data, limits=ClipLimits())
     assert caught.value.code == "invalid_audio"
     return caught.value.message
 

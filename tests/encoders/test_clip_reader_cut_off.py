@@ -13,7 +13,7 @@ from encoders.clip_files import KINDS, encoded, id3
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits, ClipReport
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 RATE_HZ = 24_000
 SHARES = (0.5, 0.63, 0.78, 0.9, 0.96)
@@ -29,7 +29,7 @@ def noise(duration_s: float, *, seed: int = 1) -> np.ndarray[Any, Any]:
 
 
 def report(data: bytes) -> ClipReport:
-    return PyavClipReader().read(data, limits=ClipLimits(deadline_s=60)).report
+    return InProcessClipReader().decode(data, limits=ClipLimits(deadline_s=60)).report
 
 
 def told(found: ClipReport) -> bool:

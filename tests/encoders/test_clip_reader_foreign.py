@@ -16,7 +16,7 @@ from encoders.clip_files import atom, encoded, hum, id3
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.reference import WavReader
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 WRITTEN = {
     # container, codec: what it is called
@@ -78,7 +78,7 @@ BY_HAND: dict[str, tuple[bytes, str]] = {
 
 def refused(data: bytes, **limits: Any) -> InvalidAudio:
     with pytest.raises(InvalidAudio) as caught:
-        PyavClipReader().read(data, limits=ClipLimits(deadline_s=60, **limits))
+        InProcessClipReader().decode(data, limits=ClipLimits(deadline_s=60, **limits))
     assert caught.value.field == "voice_file"
     assert caught.value.remedy
     return caught.value
@@ -136,7 +136,7 @@ def test_an_mp3_that_begins_with_other_bytes_is_still_an_mp3() -> None:
     data = encoded("mp3", hum(2.0), rate_hz=24_000)
     sound = data[data.index(b"\xff\xf3") + 400 :]
     for begin in (b"", b"MZ", b"BM", b"\x0b\x77", b"\x1f\x8b", b"BZh", b"\xff\xd8\xff"):
-        report = PyavClipReader().read(begin + sound, limits=ClipLimits(deadline_s=60)).report
+        report = InProcessClipReader().decode(begin + sound, limits=ClipLimits(deadline_s=60)).report
         assert report.media_type == "audio/mpeg", begin
 
 
@@ -190,13 +190,13 @@ def test_each_reason_has_a_remedy_that_fits(name: str) -> None:
     assert error.remedy.startswith(remedy)
     if data[:4] == b"RIFF" and name != "cancelled":  # which a mean of samples hears as silence
         with pytest.raises(InvalidAudio) as caught:
-            WavReader().read(data, limits=ClipLimits(deadline_s=60, **limits))
+            WavReader().decode(data, limits=ClipLimits(deadline_s=60, **limits))
         assert (caught.value.message, caught.value.remedy) == (error.message, error.remedy)
 
 
 def test_the_reader_without_dependencies_names_big_endian_files() -> None:
     with pytest.raises(InvalidAudio, match=r"RIFX") as caught:
-        WavReader().read(BY_HAND["rifx"][0], limits=ClipLimits())
+        WavReader().decode(BY_HAND["rifx"][0], limits=ClipLimits())
     assert caught.value.remedy == "Send a recording as a WAV file."
 
 
@@ -210,6 +210,8 @@ def test_the_reader_without_dependencies_names_big_endian_files() -> None:
 def test_every_kind_of_aiff_is_read_as_it_is(codec: str, exact: bool) -> None:
     """The order of bytes is not that of the container: «sowt» is little-endian, floats have types of their own."""
     sound = hum(1.3, rate_hz=44_100)
-    samples = np.asarray(PyavClipReader().read(written("aiff", codec), limits=ClipLimits(deadline_s=60)).pcm.samples)
+    samples = np.asarray(
+        InProcessClipReader().decode(written("aiff", codec), limits=ClipLimits(deadline_s=60)).pcm.samples
+    )
     near = 2 / 32768 if exact else 0.05
     assert np.abs(samples[: sound.shape[1]] - sound[0][: len(samples)]).max() < near

@@ -85,7 +85,7 @@ async def compose(env: Mapping[str, str], *, limits: SpeechLimits | None = None)
                     library=library.voices,
                     clip_reader=library.clip_reader,
                     limits=library.limits,
-                    sample=await asyncio.to_thread(_sample, env, library.clip_reader, library.limits),
+                    sample=await _sample(env, library.clip_reader, library.limits),
                 ),
                 admission=Admission(
                     slots=synthesizer.capabilities.concurrent,
@@ -197,13 +197,13 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
         notice.cancel()
 
 
-def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+async def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
     if path is None:
         return None
     try:
-        data = path.read_bytes()
-        clip_reader.read(data, limits=limits)
+        data = await asyncio.to_thread(path.read_bytes)
+        await clip_reader.read(data, limits=limits)
     except (OSError, InvalidAudio) as error:
         reason = f"{error.strerror}." if isinstance(error, OSError) else error.message
         raise ConfigurationError(

@@ -9,10 +9,10 @@ from chatterbox_api_core.model import ClipLimits
 
 __all__ = [
     "check_kind",
+    "check_size",
     "no_numbers",
     "no_sound",
     "silent",
-    "too_large",
     "too_long",
     "too_loud",
     "too_short",
@@ -29,13 +29,15 @@ def unreadable(reason: str, *, remedy: str) -> InvalidAudio:
     return InvalidAudio(f"The clip cannot be read: {reason}.", field=_FIELD, remedy=remedy)
 
 
-def too_large(size_bytes: int, limits: ClipLimits) -> InvalidAudio:
-    return InvalidAudio(
-        f"The clip has {size_bytes:,} bytes; at most {limits.max_bytes:,} are allowed.",
-        code="audio_too_long",
-        field=_FIELD,
-        remedy="Cut out 5 to 15 seconds of one person speaking, or send it as mp3 or m4a.",
-    )
+def check_size(data: bytes, limits: ClipLimits) -> None:
+    """Raise InvalidAudio where there are more bytes than the limits allow."""
+    if len(data) > limits.max_bytes:
+        raise InvalidAudio(
+            f"The clip has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed.",
+            code="audio_too_long",
+            field=_FIELD,
+            remedy="Cut out 5 to 15 seconds of one person speaking, or send it as mp3 or m4a.",
+        )
 
 
 def too_short(duration_s: float, limits: ClipLimits) -> InvalidAudio:

@@ -159,12 +159,19 @@ class Encoding(Protocol):
 
 
 class ClipReader(Protocol):
-    """Reads the clip of a voice, by content and never by file name. Synchronous, called in a thread."""
+    """Reads the clip of a voice, by content and never by file name. Called on the event loop; must not block it."""
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        """Decode a clip, or raise InvalidAudio: `invalid_audio`, `audio_too_short`, `audio_too_long`.
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """Decode a clip.
 
-        Returns within `limits.deadline_s` whatever the bytes are, and opens no file and no connection.
+        Decoding takes `limits.deadline_s` at the most, whatever the bytes are; where it has to wait for other clips
+        first, that comes on top. No file and no connection is opened. Cancelling it leaves the reader ready for the
+        next clip.
+
+        Raises:
+            InvalidAudio: `invalid_audio`, `audio_too_short` or `audio_too_long`; also where the clip takes more time
+                or memory than it may, or where decoding it crashes. The field is `voice_file`.
+            Unavailable: no clip can be read now.
         """
 
 

@@ -1,4 +1,4 @@
-"""The ClipReader: PyAV decodes what a person may have recorded with.
+"""Decoding clips: PyAV reads what a person may have recorded with.
 
 Everything about the bytes is a claim: the format is taken from a short list of demuxers, none of which opens
 another file; rate and channels are those of the decoded frames; the duration is counted as decoded; the time is
@@ -7,6 +7,7 @@ limited. What cannot be decoded is left out and reported, so that a recording cu
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import asdict
 from io import BytesIO
@@ -27,7 +28,7 @@ from chatterbox_api_encoders.mixing import Mixer
 from chatterbox_api_encoders.offset import without_offset
 from chatterbox_api_encoders.refusals import unreadable
 
-__all__ = ["PyavClipReader"]
+__all__ = ["InProcessClipReader"]
 
 _DECODERS: Final = (
     "mp3,mp3float,mp2,mp2float,flac,vorbis,opus,libopus,aac,alac,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,pcm_alaw,"
@@ -37,12 +38,18 @@ _DECODERS: Final = (
 """None for pictures: while it opens a file, FFmpeg decodes the first frame of each track, however large."""
 
 
-class PyavClipReader:
-    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff."""
+class InProcessClipReader:
+    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff, in threads of this process.
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        if len(data) > limits.max_bytes:
-            raise clip_refusals.too_large(len(data), limits)
+    A clip that crashes a decoder, or has it fill the memory, does so to this process; see `worker_clip_reader`.
+    """
+
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        return await asyncio.to_thread(self.decode, data, limits=limits)
+
+    def decode(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """As `read`, in the caller's thread."""
+        clip_refusals.check_size(data, limits)
         deadline = time.monotonic() + limits.deadline_s
         recording = inspected(data)
         mixer = Mixer(limits, deadline=deadline)
@@ -63,6 +70,8 @@ class PyavClipReader:
                 media_type = recording.media_type(container.format.name)
                 tracks = len(container.streams.audio)
                 end = recording.end_of(media_type, stream)
+        except MemoryError:
+            raise
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
             mixer.check_time()
             raise not_opened(recording) from error

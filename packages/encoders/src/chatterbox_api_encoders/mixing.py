@@ -17,10 +17,12 @@ from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_encoders.listening import ClipMeter, Samples
 
-__all__ = ["Mixer"]
+__all__ = ["MAX_RATE_HZ", "Mixer"]
 
-_MAX_RATE_HZ: Final = 48_000
+MAX_RATE_HZ: Final = 48_000
 _BLOCK_S: Final = 0.5
+_GROWTH: Final = 2**20
+"""Samples for which room is made at once."""
 _LOUDEST: Final = 1e6
 """120 dB above full scale: programs that write floats may be careless of their scale, but not that careless."""
 
@@ -42,7 +44,6 @@ class Mixer:
         self._kind: tuple[int, str, str] | None = None
         self._waiting: list[Samples] = []
         self._waiting_count = 0
-        self._parts: list[Samples] = []
         self._count = 0
 
     def feed(self, frame: AudioFrame) -> None:
@@ -61,8 +62,7 @@ class Mixer:
     def finish(self) -> None:
         """Let out what is still inside, and put `samples` together."""
         self._end_kind()
-        self.samples = np.concatenate(self._parts) if self._parts else self.samples
-        self._parts.clear()
+        self.samples.resize(self._count, refcheck=False)
 
     def check_time(self) -> None:
         """Raise InvalidAudio when the deadline has passed."""
@@ -75,7 +75,7 @@ class Mixer:
         self._kind = kind
         if not self.kept_hz:
             self.rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
-            self.kept_hz = min(frame.sample_rate, _MAX_RATE_HZ)
+            self.kept_hz = min(frame.sample_rate, MAX_RATE_HZ)
         self._to_float = AudioResampler("flt", rate=frame.sample_rate)
         self._to_rate = AudioResampler("flt", rate=self.kept_hz) if frame.sample_rate != self.kept_hz else None
 
@@ -109,8 +109,11 @@ class Mixer:
             self._keep(block)
 
     def _keep(self, block: Samples) -> None:
-        self._parts.append(block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32))
-        self._count += block.shape[1]
+        begin, self._count = self._count, self._count + block.shape[1]
+        if self._count > len(self.samples):
+            # In place, by the system's realloc: a list of parts would take as much again when it is joined.
+            self.samples.resize(self._count + _GROWTH, refcheck=False)
+        self.samples[begin : self._count] = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
         if self._count > self._limits.max_duration_s * self.kept_hz:
             raise clip_refusals.too_long(self._limits)
 

@@ -35,7 +35,9 @@ def _state(env: Mapping[str, str]) -> State:
 
 @asynccontextmanager
 async def _open(env: Mapping[str, str]) -> AsyncGenerator[Synthesizer, None]:
-    from chatterbox_api_synth_chatterbox.lifeline import Patience
+    from dataclasses import replace
+
+    from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS
     from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 
     async with ChatterboxSynthesizer.open(
@@ -46,7 +48,8 @@ async def _open(env: Mapping[str, str]) -> AsyncGenerator[Synthesizer, None]:
         concurrent=settings.CONCURRENT.read(env),
         preload=settings.PRELOAD.read(env),
         voices_bytes=settings.VOICES_MB.read(env) * 2**20,
-        patience=Patience(
+        timeouts=replace(
+            TIMEOUTS,
             load_s=settings.LOAD_S.read(env),
             stall_s=settings.STALL_S.read(env),
             idle_s=settings.IDLE_UNLOAD_S.read(env),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -186,7 +187,7 @@ class EncoderContract(Contract):
             pcm = Pcm.from_s16le(data, rate_hz=rate_hz)
             return Clip(pcm, ClipReport(pcm.duration_s, rate_hz, channels=1))
         try:
-            return self.reader.read(data, limits=ClipLimits(min_duration_s=0.0))
+            return asyncio.run(self.reader.read(data, limits=ClipLimits(min_duration_s=0.0)))
         except InvalidAudio:
             if offered.name in LOSSLESS:
                 raise

@@ -55,13 +55,13 @@ async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -
     from chatterbox_api_core.plugins import CLIP_READERS, load
 
     async with load(CLIP_READERS, chosen(CLIP_READERS, env)[0]).open(env) as reader:
-        return [(name, await asyncio.to_thread(_read, reader, name, piped)) for name in files]
+        return [(name, await _read(reader, name, piped)) for name in files]
 
 
-def _read(reader: ClipReader, name: str, piped: bytes) -> ClipReport | ChatterboxError:
+async def _read(reader: ClipReader, name: str, piped: bytes) -> ClipReport | ChatterboxError:
     try:
-        data = contents(name, piped=piped, max_bytes=_LIMITS.max_bytes)
-        return reader.read(data, limits=_LIMITS).report
+        data = await asyncio.to_thread(contents, name, piped=piped, max_bytes=_LIMITS.max_bytes)
+        return (await reader.read(data, limits=_LIMITS)).report
     except InvalidAudio as error:
         return error
 
