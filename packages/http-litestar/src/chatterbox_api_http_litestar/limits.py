@@ -33,7 +33,7 @@ class HttpLimits:
     file_bytes: int = 10 * 2**20
     parts: int = 100
     receive_s: float = 60.0
-    bodies_memory_bytes: int = 64 * 2**20
+    bodies_memory_bytes: int = 32 * 2**20
     bodies_file_bytes: int = 1024 * 2**20
     bodies_dir: Path | None = None
     bodies_loaded_bytes: int = 64 * 2**20
