@@ -54,6 +54,14 @@ async def library() -> tuple[MemoryStore, Voice, Voice]:
         ("alloy", True, True, True, ("upload", 500)),
         ("Alloy", False, True, True, ("default", 400)),
         ("nova", False, False, False, ("default", None)),
+        # the word for the default voice names it, so that a clip that came along does not speak
+        ("default", True, True, True, ("default", 400)),
+        (" Default ", True, False, True, ("default", 600)),
+        ("DEFAULT", True, False, False, ("default", None)),
+        ("default", False, True, False, ("default", 400)),
+        # a file name as lists show it
+        ("Anna.wav", True, True, True, ("library", 300)),
+        ("Carla.wav", True, True, True, NotFound),
         # nothing: the library's default, the sample, the engine's own
         (None, False, True, True, ("default", 400)),
         (None, False, False, True, ("default", 600)),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 
 import pytest
 
 from chatterbox_api_core.errors import InvalidAudio, InvalidInput, NameTaken, NotFound, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio
+from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.names import new_voice_id
 from chatterbox_api_core.reference import MemoryStore, WavReader
 from chatterbox_api_core.voices import VoiceLibrary
@@ -180,6 +181,68 @@ async def test_unknown_and_impossible_voices() -> None:
             with pytest.raises(error) as caught:
                 await call
             assert caught.value.field == "voice"
+
+
+async def test_the_default_voice_is_meant_by_its_word() -> None:
+    voices = library()
+    await voices.create("Anna", ONE)
+    for word in ("default", "Default", " DEFAULT ", "ｄｅｆａｕｌｔ"):
+        with pytest.raises(NotFound, match="no default voice"):
+            await voices.get(word)
+        assert await voices.find(word) is None, "no voice is called so"
+    await voices.set_default("anna")
+    for word in ("default", "Default", " DEFAULT ", "ｄｅｆａｕｌｔ"):
+        assert (await voices.get(word)).name == "Anna"
+    assert (await voices.add_alias("default", "Mum")).aliases == ("Mum",)
+    assert (await voices.rename("default", "Berta")).name == "Berta"
+    chosen = await voices.set_default("default")
+    assert chosen is not None
+    assert chosen.name == "Berta"
+    assert (await voices.remove("default")).name == "Berta"
+    with pytest.raises(NotFound):
+        await voices.get("default")
+
+
+async def test_a_file_name_of_a_list_means_its_voice_where_no_voice_is_called_so() -> None:
+    voices = library()
+    anna, _ = await voices.create("Anna", ONE, aliases=("Mum",))
+    long, _ = await voices.create("v" * 100, ONE)
+    for asked in ("Anna.wav", "ANNA.WAV", " anna.mp3 ", "mum.flac", f"{anna.id}.wav"):
+        assert await voices.get(asked) == anna
+    assert await voices.get("v" * 100 + ".wav") == long
+    for asked in ("Anna.txt", "Anna.", "Anna.wav.wav", "nobody.wav", "default.wav"):
+        with pytest.raises(NotFound):
+            await voices.get(asked)
+    for asked in (".wav", "a/b.wav", "v" * 101 + ".wav", "v" * 101):
+        with pytest.raises((InvalidInput, NotFound)):
+            await voices.get(asked)
+    assert await voices.find("Anna.wav") is None, "the name is free"
+    exact, _ = await voices.create("Anna.wav", TWO)
+    assert await voices.get("anna.wav") == exact
+    assert await voices.get("anna.mp3") == anna
+
+
+async def test_a_language_is_a_tag_and_old_ones_stay() -> None:
+    store = MemoryStore()
+    voices = VoiceLibrary(store=store, clip_reader=WavReader(), languages=("py", "Zork"))
+    for given, kept in (("pt_br", "pt-BR"), ("GER", "de"), ("zork", "Zork"), (" ", None), (None, None)):
+        voice, _ = await voices.create(f"to {given}", ONE, language=given)
+        assert voice.language == kept
+        changed, _ = await voices.change(voice.id, language="de")
+        assert changed.language == "de"
+    for wrong in ("German", "xx", "klingon"):
+        with pytest.raises(InvalidInput) as refused:
+            await voices.create("Berta", ONE, language=wrong)
+        assert (refused.value.code, refused.value.field) == ("invalid_language", "language")
+        with pytest.raises(InvalidInput):
+            await voices.change("to GER", language=wrong)
+    old = await store.add(VoiceDraft("Old", language="German"), VoiceAudio(ONE, hashlib.sha256(ONE).hexdigest(), 1.5))
+    assert await voices.get("old") == old
+    assert [voice.language async for voice in voices.all()][-1] == "German"
+    assert await voices.audio(old) == ONE
+    renamed, _ = await voices.change("old", new_name="Older", language="de")
+    assert (renamed.name, renamed.language) == ("Older", "de")
+    assert (await voices.rename("Older", "Oldest")).name == "Oldest"
 
 
 async def test_pages_and_all() -> None:

@@ -176,7 +176,7 @@ def test_a_running_service_sees_it_at_once(run: Run, tmp_path: Path) -> None:
         run("add", "Anna", "one.wav")
         spoken = client.post("/v1/audio/speech", json={"input": "Hi.", "voice": "anna"})
         assert spoken.headers["x-voice-name"] == "Anna"
-        assert [voice["name"] for voice in client.get("/v1/audio/voices").json()["voices"]] == ["Anna"]
+        assert [voice["name"] for voice in client.get("/v1/voices").json()["voices"]] == ["Anna"]
         run("remove", "anna", "--yes")
         assert client.post("/v1/audio/speech", json={"input": "Hi.", "voice": "anna"}).status_code == 404
 

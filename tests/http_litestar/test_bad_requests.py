@@ -51,6 +51,11 @@ async def test_what_is_no_json_object(client: httpx.AsyncClient, body: bytes) ->
     check_error(await client.post("/v1/audio/speech", content=body, headers=JSON), 400, "invalid_json")
 
 
+async def test_a_byte_order_mark_is_no_error(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/audio/speech", content=b'\xef\xbb\xbf{"input": "Hello."}', headers=JSON)
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "", "application/x-www-form-urlencoded", "audio/wav"])
 async def test_other_content_types(client: httpx.AsyncClient, kind: str) -> None:
     headers = {"content-type": kind} if kind else {}
@@ -132,19 +137,15 @@ async def test_odd_but_fine(client: httpx.AsyncClient, fields: dict[str, Any]) -
         (b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\nHello\r\n--x--\r\n', "multipart/form-data"),
         (b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\nHel', "multipart/form-data; boundary=x"),
         (b"Hello", "multipart/form-data; boundary=x"),
-        (
-            b'--x\r\nContent-Disposition: form-data; name="input"\r\n\r\n\xff\r\n--x--\r\n',
-            "multipart/form-data; boundary=x",
-        ),
     ],
-    ids=["no-boundary", "truncated", "no-part", "no-utf-8"],
+    ids=["no-boundary", "truncated", "no-part"],
 )
 async def test_damaged_forms(client: httpx.AsyncClient, content: bytes, headers: str) -> None:
     answer = await client.post("/audio/speech/upload", content=content, headers={"content-type": headers})
     check_error(answer, 400, "invalid_multipart")
 
 
-@pytest.mark.parametrize("charset", ["punycode", "utf-16", "unicode_escape", "latin-1", "zlib", "foo"])
+@pytest.mark.parametrize("charset", ["punycode", "utf-16", "unicode_escape", "utf-7", "zlib", "foo"])
 async def test_text_in_another_charset_is_refused_at_once(client: httpx.AsyncClient, charset: str) -> None:
     """Some of Python's charsets take minutes for this, or make surrogates of it."""
     head = f'--x\r\nContent-Disposition: form-data; name="input"\r\nContent-Type: text/plain; charset={charset}\r\n\r\n'
@@ -208,6 +209,8 @@ async def test_too_large(client: httpx.AsyncClient, sized: bool) -> None:
         content = b" " * size if sized else chunks(size)
         answer = await client.post(path, content=content, headers={"content-type": kind})
         check_error(answer, 413, "request_too_large")
+        limit = "200,000" if kind == "application/json" else f"{3 * 2**20:,}"
+        assert f"larger than the {limit} bytes" in answer.json()["error"]["message"]
 
 
 async def test_a_body_that_never_comes(client: httpx.AsyncClient) -> None:

@@ -34,7 +34,7 @@ async def test_models_voices_languages_and_health_with_and_without_v1() -> None:
             assert (await client.get(f"{prefix}/models/tts-1")).json()["id"] == "tts-1"
             assert (await client.get(f"{prefix}/audio/models")).json()["models"][0]["id"] == "test"
             voices = (await client.get(f"{prefix}/audio/voices")).json()["voices"]
-            assert [(known["id"], known["name"]) for known in voices] == [(voice.id, "Änne 😀")]
+            assert [(known["id"], known["name"]) for known in voices] == [("default", "Default"), (voice.id, "Änne 😀")]
             languages = (await client.get(f"{prefix}/languages")).json()
             assert languages["languages"] == [{"code": "en", "name": "English"}]
             health = (await client.get(f"{prefix}/health")).json()
@@ -64,4 +64,4 @@ async def test_a_library_of_more_than_a_page_is_listed_whole() -> None:
     for number in range(1001):
         await store.add(VoiceDraft(f"v{number}"), VoiceAudio(b"x", "0" * 64, 1.5))
     async with serving(speech_service(ToneSynthesizer()), store=store) as url, httpx.AsyncClient() as client:
-        assert len((await client.get(f"{url}/v1/audio/voices")).json()["voices"]) == 1001
+        assert len((await client.get(f"{url}/v1/audio/voices")).json()["voices"]) == 1 + 1001

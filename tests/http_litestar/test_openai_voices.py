@@ -23,7 +23,7 @@ async def test_a_custom_voice_from_its_creation_to_its_removal(library: httpx.As
     assert (voice["name"], voice["object"], voice["type"]) == ("Anna", "audio.voice", "audio_sample")
     assert voice["created_at"] == pytest.approx(time.time(), abs=5)
     assert isinstance(voice["created_at"], int)
-    assert (await library.get(voices)).json() == {"voices": [voice]}
+    assert (await library.get(voices)).json()["voices"][1:] == [voice]
     for asked in (voice["id"], "ANNA"):
         assert (await library.get(f"{voices}/{asked}")).json() == voice
     assert "cons_1234" not in (await library.get(voices)).text, "clients list these without a key"

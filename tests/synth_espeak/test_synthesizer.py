@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
+from chatterbox_api_core.languages import language_tag
 from chatterbox_api_core.model import Pcm, Utterance
 from chatterbox_api_synth_espeak.pitch import REACH_HZ, nearest
 from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer
@@ -36,6 +37,10 @@ async def test_every_language_speaks() -> None:
     async with EspeakSynthesizer.open(processes=2) as engine:
         languages = engine.capabilities.languages
         assert len(languages) > 130
+        for language in languages:
+            kept = language_tag(language.tag)
+            assert kept is not None, f"{language} cannot be a voice's language"
+            assert kept.lower() == language.tag.lower()
         for language in languages:
             sound = await collect(engine.speak(Utterance("1 2 3 ᎣᏏᏲ", language=language.tag), None))
             assert sound.duration_s > 0.1, language

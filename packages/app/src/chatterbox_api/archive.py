@@ -115,6 +115,10 @@ async def _refuse_taken(library: VoiceLibrary, entries: list[dict[str, Any]]) ->
 
 async def _take_in(library: VoiceLibrary, entry: dict[str, Any], data: bytes, *, replace: bool) -> str:
     name, language, consent = entry["name"], entry.get("language"), entry.get("consent")
+    notes = []
+    if language and not library.knows_language(language):  # as voices could have it before tags were checked
+        notes.append(f"language {language!r}, which is no language tag")
+        language = None
     filename = entry.get("filename") or ""
     there = await library.find(name)
     if there is not None and canonical_name(there.name) != canonical_name(name):
@@ -132,7 +136,9 @@ async def _take_in(library: VoiceLibrary, entry: dict[str, Any], data: bytes, *,
             voice = await library.add_alias(voice.id, alias)
     if entry.get("default") and await library.default() is None:
         await library.set_default(voice.id)
-    without = f" (without {', '.join(map(repr, taken))}, which others have)" if taken else ""
+    if taken:
+        notes.append(f"{', '.join(map(repr, taken))}, which others have")
+    without = f" (without {'; without '.join(notes)})" if notes else ""
     return f"{'added' if there is None else 'replaced'}: {name}{without}"
 
 

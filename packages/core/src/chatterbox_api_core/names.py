@@ -20,6 +20,7 @@ __all__ = [
     "canonical_name",
     "check_name",
     "could_be_name",
+    "is_default_name",
     "is_voice_id",
     "new_voice_id",
 ]
@@ -72,6 +73,11 @@ def could_be_name(text: str) -> bool:
         return False
     canonical = canonical_name(text)
     return bool(canonical) and not _FORBIDDEN.search(text) and not _FORBIDDEN.search(canonical)
+
+
+def is_default_name(text: str) -> bool:
+    """Whether this is the word `default`, in any spelling: the voice that speaks when none is named."""
+    return could_be_name(text) and canonical_name(text) == "default"
 
 
 def is_voice_id(text: str) -> bool:

@@ -1,7 +1,8 @@
 """Which voice speaks: the one that is named, else the clip that came along, else the default.
 
 A voice that is named and unknown is an error, never silently another voice. OpenAI's stock names, which
-many clients send without being asked, count as none given unless the library holds a voice of that name.
+many clients send without being asked, count as none given unless the library holds a voice of that name. `default`
+names the voice that speaks when none is given, so it has priority over a clip.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from chatterbox_api_core.errors import InvalidAudio, NotFound, Unavailable
 from chatterbox_api_core.model import ClipLimits, Pcm, Voice, VoicePrompt
-from chatterbox_api_core.names import canonical_name, could_be_name
+from chatterbox_api_core.names import canonical_name, could_be_name, is_default_name
 from chatterbox_api_core.ports import ClipReader
 from chatterbox_api_core.voices import VoiceLibrary, damaged
 
@@ -76,6 +77,8 @@ class VoiceResolver:
             InvalidAudio: the uploaded clip cannot serve; only when it is its turn.
             NotFound: `voice_not_found`.
         """
+        if voice is not None and is_default_name(voice):
+            return await self._default()
         if voice is not None and voice.strip():
             found = await (self._library.find(voice) if _is_stock(voice) else self._library.get(voice))
             if found is not None:

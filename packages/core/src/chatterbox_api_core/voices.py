@@ -1,7 +1,8 @@
 """The voice library: what people do with voices, over any store.
 
 Names are checked and clips are read here, so a store never has to judge either. Wherever a voice is meant, its id,
-its name or an alias will do, in any spelling.
+its name or an alias will do, in any spelling; so will `default` for the default voice, and a name with the extension
+of a recording (`Anna.mp3`), as lists of voices show it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Literal
 
 from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed
+from chatterbox_api_core.languages import check_language_tag, language_tag
 from chatterbox_api_core.model import (
     KEEP,
     ClipLimits,
@@ -24,8 +26,9 @@ from chatterbox_api_core.model import (
     VoiceChanges,
     VoiceDraft,
 )
-from chatterbox_api_core.names import canonical_name, check_name, could_be_name, is_voice_id
+from chatterbox_api_core.names import canonical_name, check_name, could_be_name
 from chatterbox_api_core.ports import ClipReader, VoiceStore
+from chatterbox_api_core.voice_lookup import find_voice, get_voice
 
 __all__ = ["VoiceLibrary"]
 
@@ -34,8 +37,6 @@ _READERS = 2
 """Clips decoded at once, so that uploads leave the processor to those who speak."""
 _MAX_ALIASES = 20
 _MAX_CONSENT_CHARS = 4000
-_MAX_LANGUAGE_CHARS = 35
-"""The longest tag that RFC 5646 asks everyone to accept."""
 
 
 class VoiceLibrary:
@@ -43,6 +44,7 @@ class VoiceLibrary:
 
     Args:
         clips: shared with whoever speaks; a clip that has just been taken in is at hand at once.
+        languages: tags that a voice may have besides those of the registry: the engine's own.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class VoiceLibrary:
         clip_reader: ClipReader,
         clips: ClipCache | None = None,
         limits: ClipLimits | None = None,
+        languages: Iterable[str] = (),
     ) -> None:
         self.clips = clips if clips is not None else ClipCache({})
         self._store, self._clip_reader = store, clip_reader
         self._limits = limits or ClipLimits()
+        self._languages = tuple(languages)
         self._reading = asyncio.Semaphore(_READERS)
 
     async def ready(self) -> None:
@@ -82,7 +86,7 @@ class VoiceLibrary:
         draft = VoiceDraft(
             name=check_name(name, field="name"),
             aliases=_check_aliases(name, aliases),
-            language=_check_language(language),
+            language=self._check_language(language),
             consent=_check_consent(consent),
         )
         audio, report = await self._read(data, filename)
@@ -91,27 +95,21 @@ class VoiceLibrary:
         return voice, report
 
     async def get(self, asked: str) -> Voice:
-        """The voice with this id, name or alias. NotFound, InvalidInput `invalid_voice`."""
-        voice = await self.find(asked)
-        if voice is None:
-            raise NotFound(
-                f"There is no voice {asked.strip()!r}.",
-                field="voice",
-                remedy="The list of voices names those there are.",
-            )
-        return voice
+        """The voice that is meant: by id, name or alias, as `default`, or by a file name of a list of voices.
 
-    async def find(self, asked: str) -> Voice | None:
-        """As `get`, with None where there is no such voice."""
-        if not could_be_name(asked):
-            raise InvalidInput(
-                "This is neither the name nor the id of a voice.",
-                code="invalid_voice",
-                field="voice",
-                remedy="Use a name or an id of the list of voices.",
-            )
-        canonical = canonical_name(asked)
-        return await (self._store.get(canonical) if is_voice_id(canonical) else self._store.find(asked))
+        Raises:
+            InvalidInput: `invalid_voice`, for something that can be none of these.
+            NotFound: there is no such voice, or no default voice.
+        """
+        return await get_voice(self._store, asked)
+
+    async def find(self, name: str) -> Voice | None:
+        """The voice with exactly this id, name or alias, in any spelling; None where it is free. InvalidInput."""
+        return await find_voice(self._store, name)
+
+    def knows_language(self, language: str) -> bool:
+        """Whether a voice can be given this language; those of voices from before may be anything."""
+        return language_tag(language, known=self._languages) is not None
 
     async def current(self, voice: Voice) -> Voice:
         """The voice as it is now. NotFound when it has been removed."""
@@ -179,7 +177,7 @@ class VoiceLibrary:
         """
         changes = VoiceChanges(
             name=new_name if new_name is KEEP else check_name(new_name, field="new_name"),
-            language=language if language is KEEP else _check_language(language),
+            language=language if language is KEEP else self._check_language(language),
             consent=consent if consent is KEEP else _check_consent(consent),
         )
         voice = await self.get(asked)
@@ -237,6 +235,11 @@ class VoiceLibrary:
             return error
         return None
 
+    def _check_language(self, language: str | None) -> str | None:
+        if language is None or not language.strip():
+            return None
+        return check_language_tag(language, field="language", known=self._languages)
+
     async def _replaced(self, voice: Voice, audio: VoiceAudio) -> Voice:
         replaced = await self._store.replace(voice.id, audio)
         self.clips.put(replaced.sha256, audio.data)
@@ -283,20 +286,6 @@ def _check_aliases(name: str, aliases: tuple[str, ...]) -> tuple[str, ...]:
 
 def _too_many_aliases() -> InvalidInput:
     return InvalidInput(f"A voice has at most {_MAX_ALIASES} aliases.", code="too_many_aliases", field="alias")
-
-
-def _check_language(language: str | None) -> str | None:
-    if language is None or not language.strip():
-        return None
-    tag = language.strip()
-    if len(tag) > _MAX_LANGUAGE_CHARS or not tag.replace("-", "").replace("_", "").isalnum() or not tag.isascii():
-        raise InvalidInput(
-            f"{tag[:40]!r} is no language tag.",
-            code="invalid_language",
-            field="language",
-            remedy="Use one such as en or pt-BR.",
-        )
-    return tag
 
 
 def _check_consent(consent: str | None) -> str | None:

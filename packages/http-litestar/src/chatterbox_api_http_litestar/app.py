@@ -11,10 +11,12 @@ from chatterbox_api_core.speech import SpeechService
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_http_litestar import headers
+from chatterbox_api_http_litestar.body_budget import BodyBudget
 from chatterbox_api_http_litestar.errors import EXCEPTION_HANDLERS
 from chatterbox_api_http_litestar.info import info_routes
 from chatterbox_api_http_litestar.limits import HttpLimits
 from chatterbox_api_http_litestar.openai_voices import openai_voice_routes
+from chatterbox_api_http_litestar.request_body import request_bodies
 from chatterbox_api_http_litestar.speech import speech_routes
 from chatterbox_api_http_litestar.voices import voice_routes
 from chatterbox_api_http_litestar.watermark import watermark_routes
@@ -65,6 +67,7 @@ def create_app(
     return Litestar(
         route_handlers=[Router("/", route_handlers=handlers), Router("/v1", route_handlers=handlers)],
         exception_handlers=EXCEPTION_HANDLERS,
+        middleware=[request_bodies(BodyBudget(limits))],
         before_send=[headers.add_request_id],
         multipart_form_part_limit=limits.parts,
         request_max_body_size=limits.body_bytes,

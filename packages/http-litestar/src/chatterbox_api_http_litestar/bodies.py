@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -11,7 +12,7 @@ import msgspec
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import FORM_TYPES, Upload, read_form
 from chatterbox_api_http_litestar.limits import HttpLimits
-from chatterbox_api_http_litestar.receiving import AnyRequest, received, too_large
+from chatterbox_api_http_litestar.receiving import AnyRequest, read_body, received, refuse_encoded
 
 __all__ = [
     "SpeechBody",
@@ -102,11 +103,11 @@ async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any
     kind = request.content_type[0]
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise RequestError(415, "unsupported_media_type", "Send JSON with 'Content-Type: application/json'.")
-    body = await received(request, request.body(), limits.receive_s)
-    if len(body) > limits.body_bytes:  # where a form may come instead, the route's own bound is higher
-        raise too_large()
+    refuse_encoded(request)
+    # Where a form may come instead, the route's own bound is higher.
+    body = await received(request, read_body(request, max_bytes=limits.body_bytes), limits.receive_s)
     try:
-        value = msgspec.json.decode(body)
+        value = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(400, "invalid_json", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
@@ -120,7 +121,7 @@ async def read_voice(
     """A request about a voice, a form or JSON, and its files. Raises RequestError."""
     if not forms_only and request.content_type[0] not in FORM_TYPES:
         return _convert(await read_json(request, limits=limits), VoiceBody, strict=True), {}
-    form = await read_form(request, files=files, limits=limits)
+    form = await read_form(request, files=files, texts=VoiceBody.__struct_fields__, limits=limits)
     values = {**form.last_texts(), "aliases": form.texts.get("aliases", [])}
     return _convert(values, VoiceBody, strict=True), form.files
 

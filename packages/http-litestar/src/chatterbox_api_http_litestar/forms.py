@@ -1,12 +1,16 @@
 """Reading forms: multipart and urlencoded, within bounds.
 
 Not by Litestar. It decodes a text part on the event loop in whichever charset the client names, and some of Python's
-charsets take minutes for a megabyte; and it keeps the last 1,024 urlencoded bodies in memory.
+charsets take minutes for a megabyte; it keeps the last 1,024 urlencoded bodies in memory; and it reads file names in
+neither the older nor the newer notation. What is here takes forms as browsers, curl and HTTP libraries write them,
+and says of any other which part is wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
@@ -14,26 +18,39 @@ from urllib.parse import parse_qsl
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from chatterbox_api_http_litestar.errors import RequestError
+from chatterbox_api_http_litestar.form_parts import FormFields, Part, PartReader
+from chatterbox_api_http_litestar.header_parameters import codec_of, header_parameters, readable_text
 from chatterbox_api_http_litestar.limits import HttpLimits
-from chatterbox_api_http_litestar.receiving import AnyRequest, received, too_large
+from chatterbox_api_http_litestar.receiving import AnyRequest, read_body, received, refuse_encoded
+from chatterbox_api_http_litestar.request_body import RequestBody, body_of
 
 __all__ = ["FORM_TYPES", "Form", "Upload", "read_form"]
 
 _MULTIPART: Final = "multipart/form-data"
 FORM_TYPES: Final = (_MULTIPART, "application/x-www-form-urlencoded")
-_CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii", "ascii")
+_PART_HEADER_BYTES: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file of a form.
+    """A file of a form, which has arrived and lies with the request's body.
 
     Attributes:
         filename: what the client calls it; for people, never a path.
     """
 
-    data: bytes = field(repr=False)
-    filename: str = ""
+    filename: str
+    _body: RequestBody = field(repr=False)
+    _range: tuple[int, int] = field(repr=False)
+
+    async def take(self) -> bytes:
+        """The file, to work with until the request ends; then no other of the form is there any more.
+
+        Raises:
+            Overloaded: other requests work with as many as there may be.
+            RequestError: 499, the client left meanwhile.
+        """
+        return await self._body.take(*self._range)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,84 +65,97 @@ class Form:
         return {name: values[-1] for name, values in self.texts.items()}
 
 
-async def read_form(request: AnyRequest, *, files: tuple[str, ...], limits: HttpLimits) -> Form:
-    """A form; a file field that was left empty counts as none. Raises RequestError.
+async def read_form(
+    request: AnyRequest, *, files: tuple[str, ...], texts: Collection[str] = (), limits: HttpLimits
+) -> Form:
+    """A form; a file field that was left empty counts as none. Raises RequestError, Overloaded.
 
     Args:
         files: the names of the fields that are files.
+        texts: the names of fields that are texts, so that an error knows them; others are taken too.
     """
+    refuse_encoded(request)
     kind = request.content_type[0]
     if kind not in FORM_TYPES:
         raise RequestError(415, "unsupported_media_type", "Send a form with 'Content-Type: multipart/form-data'.")
-    reading = _multipart(request, files, limits) if kind == _MULTIPART else _urlencoded(request, files, limits)
+    fields = FormFields(files, frozenset(texts))
+    reading = _multipart(request, fields, limits) if kind == _MULTIPART else _urlencoded(request, fields, limits)
+    return await received(request, reading, limits.receive_s)
+
+
+async def _multipart(request: AnyRequest, fields: FormFields, limits: HttpLimits) -> Form:
+    parts = PartReader(fields, limits, body_of(request))
     try:
-        return await received(request, reading, limits.receive_s)
+        async with aclosing(request.stream()) as chunks:
+            with _parser(request) as parser:
+                async for chunk in chunks:
+                    for event in parser.parse(chunk) if chunk else ():
+                        if isinstance(event, MultipartSegment):
+                            parts.begin(event.headerlist)
+                        elif event:
+                            await parts.add(event)
+                        else:
+                            await parts.end()
     except ParserLimitReached:
-        raise too_large() from None
-    except (MultipartError, ValueError) as error:
-        raise RequestError(400, "invalid_multipart", "The form is damaged or incomplete.") from error
-
-
-async def _multipart(request: AnyRequest, files: tuple[str, ...], limits: HttpLimits) -> Form:
+        raise parts.header_too_large(_PART_HEADER_BYTES) from None
+    except MultipartError as error:
+        raise parts.damaged(error) from None
+    body, codec = body_of(request), await _form_codec(parts.done, body_of(request))
     form = Form()
-    text_bytes = 0
-    segment: MultipartSegment | None = None
-    data = bytearray()
-    with PushMultipartParser(request.content_type[1].get("boundary", ""), max_header_size=8192) as parser:
-        parts = 0
-        async for chunk in request.stream():
-            for event in parser.parse(chunk) if chunk else ():
-                if isinstance(event, MultipartSegment):
-                    segment, data = event, bytearray()
-                    parts += 1
-                    if parts > limits.parts:
-                        raise too_large()
-                elif segment is None:
-                    raise ValueError("data outside a part")
-                elif event:
-                    data += event
-                    if segment.filename is None:
-                        text_bytes += len(event)
-                    _check_size(segment, len(data), text_bytes, limits)
-                else:
-                    _take(form, segment, data, files)
-                    segment = None
+    for part in parts.done:
+        if part.is_file:
+            form.files[part.name] = Upload(part.filename(codec), body, (part.start, part.stop))
+        else:
+            text = part.text(await body.read(part.start, part.stop), codec)
+            form.texts.setdefault(part.name, []).append(text)
     return form
 
 
-def _check_size(segment: MultipartSegment, size: int, text_bytes: int, limits: HttpLimits) -> None:
-    if text_bytes > limits.body_bytes:
-        raise too_large()
-    if segment.filename is not None and size > limits.file_bytes:
-        name = (segment.name or "")[:64]
-        message = f"'{name}' has more than {limits.file_bytes:,} bytes."
-        raise RequestError(413, "request_too_large", message, name)
+def _parser(request: AnyRequest) -> PushMultipartParser:
+    boundary = header_parameters(request.headers.get("content-type", "")).get("boundary", "")
+    if not boundary:
+        raise _invalid("'Content-Type' names no boundary. Let the HTTP library write this header.")
+    return PushMultipartParser(boundary.encode("latin-1"), max_header_size=_PART_HEADER_BYTES, header_charset="latin-1")
 
 
-def _take(form: Form, segment: MultipartSegment, data: bytearray, files: tuple[str, ...]) -> None:
-    name = segment.name or ""
-    if segment.filename:
-        if name not in files:
-            raise RequestError(400, "invalid_multipart", f"'{name[:64]}' must be text, not a file.", name[:64])
-        form.files[name] = Upload(bytes(data), segment.filename)
-        return
-    if (segment.charset or "").lower() not in _CHARSETS:
-        raise RequestError(400, "invalid_multipart", f"'{name[:64]}' must be UTF-8.", name[:64])
-    _add_text(form, name, data.decode("utf-8"), files)
+async def _form_codec(parts: list[Part], body: RequestBody) -> str | None:
+    """The charset of all that names none, from the field that HTML has for it."""
+    for part in parts:
+        if part.name == "_charset_" and not part.is_file:
+            charset = (await body.read(part.start, min(part.stop, part.start + 100))).decode("latin-1").strip()
+            return _named_codec(charset) if charset else None
+    return None
 
 
-async def _urlencoded(request: AnyRequest, files: tuple[str, ...], limits: HttpLimits) -> Form:
-    body = await request.body()
-    if len(body) > limits.body_bytes or body.count(b"&") >= limits.parts:
-        raise too_large()
+async def _urlencoded(request: AnyRequest, fields: FormFields, limits: HttpLimits) -> Form:
+    data = await read_body(request, max_bytes=limits.body_bytes)
+    if data.count(b"&") >= limits.parts:
+        raise fields.too_many(limits.parts)
+    # Each byte as one character, until it is known in what they are written.
+    pairs = await asyncio.to_thread(parse_qsl, data.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    charset = dict(pairs).get("_charset_") or header_parameters(request.headers["content-type"]).get("charset")
+    codec = (_named_codec(charset) if charset else None) or "utf-8"
     form = Form()
-    for name, value in await asyncio.to_thread(parse_qsl, body.decode(), keep_blank_values=True, errors="strict"):
-        _add_text(form, name, value, files)
+    for name, value in pairs:
+        text = readable_text(value.encode("latin-1"), codec)
+        if text is None:
+            raise _invalid(
+                f"'{name[:64]}' is not {charset or 'UTF-8'}. Send it as UTF-8, or name its charset in 'Content-Type'.",
+                name[:64],
+            )
+        if name not in fields.files:
+            form.texts.setdefault(readable_text(name.encode("latin-1"), codec) or name, []).append(text)
+        elif value:
+            raise _invalid(f"'{name}' must be a file. Send the form as multipart/form-data, as curl does by -F.", name)
     return form
 
 
-def _add_text(form: Form, name: str, value: str, files: tuple[str, ...]) -> None:
-    if name not in files:
-        form.texts.setdefault(name, []).append(value)
-    elif value:
-        raise RequestError(400, "invalid_multipart", f"'{name}' must be a file, not text.", name)
+def _named_codec(charset: str) -> str:
+    codec = codec_of(charset)
+    if codec is None:
+        raise _invalid(f"The charset {charset[:40]!r} is not read here. Send the form as UTF-8.", "_charset_")
+    return codec
+
+
+def _invalid(message: str, param: str | None = None) -> RequestError:
+    return RequestError(400, "invalid_multipart", message, param)

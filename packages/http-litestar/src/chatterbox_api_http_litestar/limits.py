@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = ["HttpLimits"]
 
@@ -17,6 +18,11 @@ class HttpLimits:
         file_bytes: of one file of a form.
         parts: of a form.
         receive_s: the longest a request's body may take to arrive.
+        bodies_memory_bytes: of the bodies of all requests, in memory; what is beyond lies in temporary files.
+        bodies_file_bytes: of the bodies of all requests, in temporary files; what is beyond is refused.
+        bodies_dir: the folder of these files; None for the system's own.
+        bodies_loaded_bytes: of the uploads that requests work with at the same time; the others wait.
+        load_wait_s: the longest an upload may wait for that.
         send_stall_s: the longest a client may leave its answer unread.
         send_factor: how many times as long as it sounds a client may take for all of an answer, beside
             `send_stall_s`. A player reads at the pace of speech; one that takes a byte now and then would never end.
@@ -27,5 +33,10 @@ class HttpLimits:
     file_bytes: int = 10 * 2**20
     parts: int = 100
     receive_s: float = 60.0
+    bodies_memory_bytes: int = 32 * 2**20
+    bodies_file_bytes: int = 1024 * 2**20
+    bodies_dir: Path | None = None
+    bodies_loaded_bytes: int = 64 * 2**20
+    load_wait_s: float = 30.0
     send_stall_s: float = 60.0
     send_factor: float = 2.0

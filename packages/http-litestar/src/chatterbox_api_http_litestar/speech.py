@@ -35,10 +35,10 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
     @post("/audio/speech/upload", status_code=200, request_max_body_size=limits.upload_bytes)
     async def create_speech_from_upload(request: Request[Any, Any, Any]) -> SpeechAnswer:
         """Speak a text in the voice of a clip that is sent along: a form in, audio out."""
-        form = await read_form(request, files=("voice_file",), limits=limits)
+        form = await read_form(request, files=("voice_file",), texts=SpeechBody.__struct_fields__, limits=limits)
         values, file = form.last_texts(), form.files.get("voice_file")
         body = parse_speech(values, from_form=True)
-        return _answer(body, values, clip=file.data if file else None, default_format=_UPLOAD_FORMAT)
+        return _answer(body, values, clip=await file.take() if file else None, default_format=_UPLOAD_FORMAT)
 
     def _answer(
         body: SpeechBody, values: Mapping[str, Any], *, clip: bytes | None, default_format: str

@@ -20,9 +20,11 @@ from chatterbox_api_http_litestar.forms import Upload
 
 __all__ = [
     "attachment",
+    "default_voice_view",
     "errors_about",
     "listed",
     "openai_voice_view",
+    "page_asked",
     "required_file",
     "required_text",
     "voice_view",
@@ -66,22 +68,42 @@ def openai_voice_view(voice: Voice) -> dict[str, Any]:
     }
 
 
+def default_voice_view(default: Voice | None) -> dict[str, Any]:
+    """The default voice as one of OpenAI's custom voices, for clients that offer what is listed.
+
+    Its id is understood wherever a voice is named, and it speaks where the library has no default voice too.
+    """
+    created_at = 0 if default is None else int(default.created_at.timestamp())
+    return {
+        "id": "default",
+        "created_at": created_at,
+        "name": "Default",
+        "object": "audio.voice",
+        "type": "audio_sample",
+    }
+
+
 def attachment(voice: Voice) -> str:
     """The Content-Disposition of a voice's clip, its original file name as RFC 6266 and RFC 5987 write it."""
     filename = _original_filename(voice)
     return f"attachment; filename=\"{_UNSAFE.sub('_', filename)}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-async def listed(voices: VoiceLibrary, request: Request[Any, Any, Any]) -> list[Voice]:
-    """The voices that `limit` and `after` of the address ask for; without them all, in order of creation."""
+def page_asked(request: Request[Any, Any, Any]) -> tuple[str | None, int | None]:
+    """`after` and `limit` of the address. InvalidInput."""
     limit, after = request.query_params.get("limit"), request.query_params.get("after") or None
     if limit and not _DIGITS.fullmatch(limit):
         raise InvalidInput("'limit' must be a whole number.", code="invalid_limit", field="limit")
+    return after, int(limit) if limit else None
+
+
+async def listed(voices: VoiceLibrary, *, after: str | None, limit: int | None) -> list[Voice]:
+    """At most `limit` voices behind the voice `after`; all without them; in order of creation."""
     if after is not None and not is_voice_id(after):
         with errors_about(voice="after"):
             after = (await voices.get(after)).id
-    if limit:
-        return list(await voices.page(after=after, limit=int(limit)))
+    if limit is not None:
+        return list(await voices.page(after=after, limit=limit))
     return [voice async for voice in voices.all() if after is None or voice.id > after]
 
 

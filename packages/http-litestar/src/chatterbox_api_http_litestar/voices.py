@@ -1,6 +1,7 @@
 """`/voices`: take voices in, look at them, change and remove them.
 
-Wherever an address names a voice, its id, its name or an alias will do. Requests are forms; where no file is
+Wherever an address names a voice, its id, its name or an alias will do; so will the file name that is shown for it,
+and, but for the routes that are about it, `default`. Requests are forms; where no file is
 needed, JSON will do too.
 """
 
@@ -22,6 +23,7 @@ from chatterbox_api_http_litestar.voice_views import (
     attachment,
     errors_about,
     listed,
+    page_asked,
     required_file,
     required_text,
     voice_view,
@@ -45,7 +47,8 @@ def voice_routes(voices: VoiceLibrary, *, limits: HttpLimits) -> list[HTTPRouteH
 def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteHandler]:
     @route("/voices", http_method=_READ)
     async def list_voices(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        found = [voice_view(voice) for voice in await listed(voices, request)]
+        after, limit = page_asked(request)
+        found = [voice_view(voice) for voice in await listed(voices, after=after, limit=limit)]
         return {"voices": found, "count": len(found)}
 
     @post("/voices", status_code=201, request_max_body_size=limits.upload_bytes)
@@ -56,7 +59,7 @@ def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteH
         with errors_about(name="voice_name", alias="aliases"):
             voice, report = await voices.create(
                 name,
-                file.data,
+                await file.take(),
                 filename=file.filename,
                 aliases=tuple(alias for text in body.aliases or () for alias in text.split(",", 100) if alias.strip()),
                 language=body.language or None,
@@ -66,8 +69,8 @@ def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteH
 
     @route("/voices/all-names", http_method=_READ)
     async def list_all_names() -> dict[str, Any]:
-        """Every name and alias there is."""
-        names = [name async for voice in voices.all() for name in (voice.name, *voice.aliases)]
+        """Every name that speech takes: `default`, and each name and alias there is."""
+        names = ["default", *[name async for voice in voices.all() for name in (voice.name, *voice.aliases)]]
         return {"voice_names": names, "count": len(names)}
 
     return [list_voices, create_voice, list_all_names]
@@ -97,7 +100,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
                 new_name=KEEP if body.new_name is None else body.new_name,
                 language=KEEP if body.language is UNSET else body.language,
                 consent=KEEP if body.consent is UNSET else body.consent,
-                data=None if file is None else file.data,
+                data=None if file is None else await file.take(),
                 filename="" if file is None else file.filename,
             )
         return {

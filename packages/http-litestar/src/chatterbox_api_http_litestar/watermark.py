@@ -28,7 +28,7 @@ def watermark_routes(watermarks: Watermarks | None, *, limits: HttpLimits) -> li
                 "Watermarks cannot be looked for: no detector is set up here. Whoever runs this service can install "
                 'one, pip install "chatterbox-api[model]"; `chatterbox-api plugins` then says whether it is found.',
             )
-        found = await watermarks.check(required_file(form.files, field="file").data)
+        found = await watermarks.check(await required_file(form.files, field="file").take())
         return {
             "watermarked": found.marked,
             "confidence": round(found.confidence, 4),

@@ -52,7 +52,7 @@ async def _serve(env: Mapping[str, str]) -> None:
     from chatterbox_api.compose import compose
     from chatterbox_api.server import Drain, hold_port
     from chatterbox_api.server import serve as run
-    from chatterbox_api_http_litestar import create_app
+    from chatterbox_api_http_litestar import HttpLimits, create_app
 
     host = settings.HOST.read(env)
     drain = Drain(settings.DRAIN_NOTICE_S.read(env), settings.DRAIN_S.read(env))
@@ -67,6 +67,7 @@ async def _serve(env: Mapping[str, str]) -> None:
                 voices=service.voices,
                 watermarks=service.watermarks,
                 version=version("chatterbox-api"),
+                limits=HttpLimits(bodies_dir=settings.SPOOL_DIR.read(env)),
                 cors_origins=settings.CORS_ORIGINS.read(env),
                 is_draining=lambda: drain.begun,
             )

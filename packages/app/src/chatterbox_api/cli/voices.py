@@ -31,7 +31,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="For scripts
 
 @click.group(short_help="Keep voices: list, add, rename, copy, ...")
 def voices() -> None:
-    """Keep voices. VOICE is an id, a name or an alias, in any spelling."""
+    """Keep voices. VOICE is an id, a name or an alias, in any spelling, or `default`."""
 
 
 voices.add_command(copy)
@@ -100,7 +100,7 @@ async def show(library: VoiceLibrary, voice: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("file", type=_CLIP)
 @click.option("--alias", "aliases", multiple=True, help="Another name; may be given several times.")
-@click.option("--language", help="Such as en or pt-BR.")
+@click.option("--language", help="A tag such as en or pt-BR.")
 @click.option("--consent", help="What the speaker agreed to, or where that is written.")
 async def add(
     library: VoiceLibrary, name: str, file: Path, aliases: tuple[str, ...], language: str | None, consent: str | None

@@ -15,11 +15,11 @@ from chatterbox_api.cli.output import echo, echo_json
 from chatterbox_api.cli.progress import progress_bar
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
-from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, NotFound
+from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidInput, NotFound
 from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
 from chatterbox_api_core.plugins import VOICE_STORES, installed_name
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.voice_lookup import get_voice
 
 __all__ = ["copy"]
 
@@ -102,13 +102,10 @@ async def _voices(store: VoiceStore, wanted: tuple[str, ...]) -> list[Voice]:
 
 
 async def _meant(store: VoiceStore, asked: str) -> Voice:
-    voice = None
-    if could_be_name(asked):
-        canonical = canonical_name(asked)
-        voice = await (store.get(canonical) if is_voice_id(canonical) else store.find(asked))
-    if voice is None:
-        raise NotFound(f"There is no voice {asked.strip()!r} in the source.", field="voice")
-    return voice
+    try:
+        return await get_voice(store, asked)
+    except (NotFound, InvalidInput):
+        raise NotFound(f"There is no voice {asked.strip()!r} in the source.", field="voice") from None
 
 
 class _Report:
