@@ -10,6 +10,7 @@ import msgspec
 
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import FORM_TYPES, Upload, read_form
+from chatterbox_api_http_litestar.json_body import decode_json
 from chatterbox_api_http_litestar.limits import HttpLimits
 from chatterbox_api_http_litestar.receiving import AnyRequest, received, too_large
 
@@ -104,7 +105,7 @@ async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any
     if len(body) > limits.body_bytes:  # where a form may come instead, the route's own bound is higher
         raise too_large()
     try:
-        value = msgspec.json.decode(body)
+        value = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(400, "invalid_json", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
