@@ -32,7 +32,7 @@ _GROUPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
         "",
         ("HOST", "PORT", "LOG_LEVEL", "ALLOWED_HOSTS", "CORS_ORIGINS", "DRAIN_", "MAX_CONN", "HEADER_", "KEEP_ALIVE"),
     ),
-    ("Speech", "", ("SYNTHESIZER", "MAX_INPUT_CHARS", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
+    ("Speech", "", ("SYNTHESIZER", "MAX_", "SPOOL_", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
     ("Formats", "", ("ENCODERS", "CLIP_READER", "PYAV_", "SOUNDFILE_")),
     ("Voices", "", ("VOICE_", "DATA_DIR")),
     (
@@ -64,7 +64,8 @@ def env_example(declared: Iterable[Setting[Any]]) -> str:
 
 _HEAD: Final = """\
 # Settings of Chatterbox API. Copy this file to .env, and remove the # before what you change.
-# What is set in the environment wins over .env. Made by scripts/update_env_example.py.
+# What is set in the environment wins over .env. In a path, ~ is the home folder.
+# Made by scripts/update_env_example.py.
 """
 
 

@@ -37,6 +37,7 @@ SIGNS = {
     "more than is needed": "long",
     "telephone": "narrow",
     "ends early": "cut",
+    "no proper end": "cut",
     "damaged": "damaged",
     "mixed down": "channels",
     "a good clip": "good",

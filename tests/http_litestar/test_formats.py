@@ -77,7 +77,7 @@ async def test_what_is_asked_of_the_sound_is_done() -> None:
         ({"trim": "yes"}, "invalid_type", "trim"),
         ({"sentence_pause_ms": -1}, "invalid_pause", "sentence_pause_ms"),
         ({"paragraph_pause_ms": 20_000}, "invalid_pause", "paragraph_pause_ms"),
-        ({"response_format": "MP3"}, "unsupported_format", "response_format"),
+        ({"response_format": "MP4"}, "unsupported_format", "response_format"),
     ],
 )
 async def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str, param: str) -> None:

@@ -16,6 +16,7 @@ from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.spool import SpoolBudget
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_encoders.clip_reader import PyavClipReader
@@ -34,6 +35,7 @@ def speech_service(
     queue: int = 64,
     wait_s: float = 30.0,
     limits: SpeechLimits | None = None,
+    spool_budget: SpoolBudget | None = None,
     sample: bytes | None = None,
 ) -> SpeechService:
     return SpeechService(
@@ -43,6 +45,7 @@ def speech_service(
         voices=VoiceResolver(library=library_of(store), clip_reader=PyavClipReader(), sample=sample),
         admission=Admission(slots=slots or synthesizer.capabilities.concurrent, queue=queue, wait_s=wait_s),
         limits=limits,
+        spool_budget=spool_budget,
     )
 
 

@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,8 +59,11 @@ def through(sound: Pcm, name: str, **effects: Any) -> Pcm:
     """Encoded as the service would, at the encoder's defaults, and decoded as an upload would be."""
     encoder = next(found for found in (PyavEncoder(), SoundfileEncoder()) if name in {f.name for f in found.formats})
     chosen = next(offered for offered in encoder.formats if offered.name == name)
-    encoding = encoder.open(chosen, rate_hz=sound.rate_hz, complete=True, **effects)
-    return PyavClipReader().read(encoding.feed(sound) + encoding.finish(), limits=ANY).pcm
+    sink = BytesIO()
+    encoding = encoder.open(chosen, sink, rate_hz=sound.rate_hz, complete=True, **effects)
+    encoding.feed(sound)
+    encoding.finish()
+    return PyavClipReader().read(sink.getvalue(), limits=ANY).pcm
 
 
 def handled(sound: Pcm, *more: dict[str, Any]) -> Iterator[tuple[str, Pcm]]:

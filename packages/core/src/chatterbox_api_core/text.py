@@ -161,3 +161,28 @@ def _is_speakable(char: str) -> bool:
     if char in "\n\t":
         return True
     return char not in _BIDI_CONTROLS and unicodedata.category(char) not in ("Cc", "Cs", "Co")
+
+
+TEXT_FORMATS = ("auto", "plain", "ssml")
+
+
+def check_text(text: str, *, max_chars: int, text_format: str = "auto") -> None:
+    if not text.strip():
+        raise InvalidInput("The text is empty.", code="empty_input", field="input", remedy="Give it some words.")
+    if len(text) > max_chars:
+        clean(text, max_chars=max_chars)
+
+
+def segment(
+    text: str,
+    *,
+    text_format: str = "auto",
+    language: str | None = None,
+    max_chars: int,
+    first_chars: int = 120,
+    each_sentence: bool = False,
+) -> tuple[Piece, ...]:
+    cleaned = "".join(char for char in _LINE_BREAK.sub("\n", text) if _is_speakable(char)).strip()
+    return split(cleaned, max_chars=max_chars, first_chars=first_chars, each_sentence=each_sentence) or (
+        Piece("", "paragraph"),
+    )

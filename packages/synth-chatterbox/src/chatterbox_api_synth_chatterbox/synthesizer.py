@@ -40,6 +40,7 @@ class ChatterboxSynthesizer:
             concurrent=concurrent,
             max_chars=model.max_chars,
             params=model.params,
+            default_language=language,
         )
 
     @classmethod

@@ -58,6 +58,7 @@ class EspeakSynthesizer:
             concurrent=len(children),
             max_chars=400,
             speed=_SPEED,
+            default_language=language,
         )
 
     @classmethod
