@@ -27,7 +27,11 @@ PLACEHOLDERS: Final = {
 }
 
 _GROUPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
-    ("The service", "", ("HOST", "PORT", "LOG_LEVEL", "CORS_ORIGINS", "DRAIN_")),
+    (
+        "The service",
+        "",
+        ("HOST", "PORT", "LOG_LEVEL", "ALLOWED_HOSTS", "CORS_ORIGINS", "DRAIN_", "MAX_CONN", "HEADER_", "KEEP_ALIVE"),
+    ),
     ("Speech", "", ("SYNTHESIZER", "MAX_", "SPOOL_", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
     ("Formats", "", ("ENCODERS", "CLIP_READER", "PYAV_", "SOUNDFILE_")),
     ("Voices", "", ("VOICE_", "DATA_DIR")),

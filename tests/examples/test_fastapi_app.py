@@ -12,8 +12,7 @@ from types import ModuleType
 
 import httpx
 import pytest
-from granian.constants import Interfaces
-from granian.server.embed import Server
+import uvicorn
 from support.service import free_port
 
 from chatterbox_api_core.model import ClipLimits
@@ -25,22 +24,17 @@ from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 async def serving(module: ModuleType) -> AsyncGenerator[httpx.AsyncClient, None]:
     """A client of the application, which runs for the length of the block."""
     port = free_port()
-    server = Server(
-        module.app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False
-    )
+    server = uvicorn.Server(uvicorn.Config(module.app, port=port, log_config=None, access_log=False))
     task = asyncio.create_task(server.serve())
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            for _ in range(200):
-                try:
-                    await client.get("/openapi.json")
-                    break
-                except httpx.TransportError:
-                    await asyncio.sleep(0.02)
+            while not server.started:
+                assert not task.done()
+                await asyncio.sleep(0.02)
             yield client
     finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait((task,), timeout=3)
+        server.should_exit = server.force_exit = True
+        await asyncio.wait((task,), timeout=10)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

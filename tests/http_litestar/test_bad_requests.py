@@ -42,7 +42,7 @@ def check_error(answer: httpx.Response, status: int, code: str, param: str | Non
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{", b"[]", b"3", b'"text"', b"null", b"\xff\xfe{", b'{"input": "\xff"}', b'{"input": "\\ud800"}'),
+        *(b"", b"{", b"[]", b"3", b'"text"', b"null", b"\xff\xfe{", b'{"input": "\xff"}'),
         *('{"input": "a"}'.encode("utf-16"), b'{"a":' * 30_000, b"[" * 100_000, b'{"input": NaN}', b'{"speed": 1e999}'),
         b'{"input": "a"} trailing',
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import time
 from asyncio import events
@@ -10,9 +9,8 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-from granian.constants import Interfaces
-from granian.server.embed import Server
-
+from chatterbox_api.connections import ConnectionLimits
+from chatterbox_api.server import hold_port, listening
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore
@@ -24,7 +22,6 @@ from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_http_litestar import HttpLimits, create_app
-from support.service import free_port
 
 __all__ = ["CpuMonitor", "cpu_monitor", "library_of", "serving", "speech_service"]
 
@@ -63,27 +60,14 @@ async def serving(
     store: VoiceStore | None = None,
     limits: HttpLimits | None = None,
     watermarks: Watermarks | None = None,
+    connections: ConnectionLimits | None = None,
 ) -> AsyncGenerator[str, None]:
     """The address of a server that runs for the length of the block."""
     voices = library_of(store)
     app = create_app(speech=speech, voices=voices, watermarks=watermarks, version="test", limits=limits)
-    port = free_port()
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False)
-    task = asyncio.create_task(server.serve())
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            break
-        except OSError:
-            await asyncio.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait((task,), timeout=3)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    with hold_port("127.0.0.1", 0) as sock:
+        async with listening(app, sock, limits=connections):
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
 
 
 @dataclass

@@ -12,13 +12,12 @@ def set_up_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    server = logging.getLogger("_granian")
+    server = logging.getLogger("uvicorn.error")
     server.setLevel(logging.WARNING)
-    server.propagate = True
     server.addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Failures of a request are logged where they are handled; that aborting shows up here is no news."""
+    """Failures of a request are logged where they are handled, and a stranger's bad request is no news of ours."""
     message = record.getMessage()
-    return not message.startswith(("Embedded server is experimental", "Application callable raised"))
+    return not message.startswith(("Exception in ASGI application", "Invalid HTTP request", "Unsupported upgrade"))

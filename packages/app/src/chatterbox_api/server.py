@@ -1,12 +1,10 @@
 """One process that serves HTTP and owns its signals.
 
-The server is granian, embedded. It is as fast as uvicorn here (`benchmarks/servers.py`); it answers oversized headers
-with 431 and slow ones with a timeout, which uvicorn does not. Two things it leaves to us. It shares its port with any
-other process that asks for it, so two services would take each other's requests: the port is held here first. And it
-stops listening at once when told to stop, so a notice comes before that.
+uvicorn's protocol carries the connections (`connections.py`); the socket, the signals and the end are ours. The port
+is held from before the adapters are opened, so that two services never take each other's requests.
 
-    SIGTERM -> `/ready` says 503, DRAIN_NOTICE_S -> the port closes, open streams have DRAIN_S -> exit 0
-    SIGINT  -> the same without the notice; a second signal of either kind ends the streams at once
+    SIGTERM -> `/ready` says 503, DRAIN_NOTICE_S -> the port closes, requests in work have DRAIN_S -> exit 0
+    SIGINT  -> the same without the notice; a second signal of either kind ends them at once
 """
 
 from __future__ import annotations
@@ -14,21 +12,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
 
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
+from uvicorn.config import Config
 
+from chatterbox_api.connections import Connection, ConnectionLimits, Connections
 from chatterbox_api_core.errors import ConfigurationError
 
-__all__ = ["Drain", "hold_port", "serve"]
+__all__ = ["Drain", "HttpServer", "Signals", "hold_port", "listening", "serve", "stop_signals"]
 
 _log = logging.getLogger(__name__)
+
+Signals: TypeAlias = "asyncio.Queue[signal.Signals]"
+_BACKLOG: Final = 1024
+_ACCEPTED_AT_ONCE: Final = 100
+_OPEN_FILES: Final = 8192
+_FILES_FOR_OTHERS: Final = 256
+_SWEEP_S: Final = 0.5
+_SILENT_S: Final = 0.5
+_ABORT_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -36,19 +43,16 @@ class Drain:
     """How the service stops, and whether it is stopping."""
 
     notice_s: float
-    streams_s: float
+    requests_s: float
     begun: bool = False
 
 
 @contextlib.contextmanager
-def hold_port(host: str, port: int) -> Generator[tuple[str, int], None, None]:
-    """Make sure that the port is ours alone, 0 being any free one.
-
-    Yields:
-        The address in numbers, and the port.
+def hold_port(host: str, port: int) -> Generator[socket.socket, None, None]:
+    """A socket that is bound to the port and does not listen yet; 0 is any free port.
 
     Raises:
-        ConfigurationError: another has it, or there is no such address.
+        ConfigurationError: another has the port, or there is no such address.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -56,7 +60,6 @@ def hold_port(host: str, port: int) -> Generator[tuple[str, int], None, None]:
             test.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             test.bind(address)
             free_port: int = test.getsockname()[1]
-            numeric = str(address[0])
     except (OSError, UnicodeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "it is no address"
         raise ConfigurationError(
@@ -65,67 +68,136 @@ def hold_port(host: str, port: int) -> Generator[tuple[str, int], None, None]:
             remedy="Choose another PORT or HOST, or stop what listens there.",
         ) from None
     with socket.socket(family, socket.SOCK_STREAM) as ours:
+        # With SO_REUSEADDR alone, another socket could be bound there until this one listens.
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         ours.bind((address[0], free_port, *address[2:]))
-        yield numeric, free_port
+        yield ours
 
 
-async def serve(app: Any, *, host: str, port: int, drain: Drain, on_listening: Callable[[], None]) -> None:
-    """Serve until a signal, then drain. Returns when all is over."""
-    server = Server(
+class HttpServer:
+    """An application behind a listening socket. Made by `listening`."""
+
+    def __init__(self, connections: Connections, listener: asyncio.Server) -> None:
+        self._connections, self._listener = connections, listener
+
+    async def stop(self) -> None:
+        """Close the port, and return when every request has been answered.
+
+        Connections without a request are closed at once, and those that have stopped in the middle of one.
+        """
+        self._listener.close()
+        while self._connections.connections or self._connections.tasks:
+            for connection in tuple(self._connections.by_silence):
+                connection.shutdown(silent_s=_SILENT_S)
+            await asyncio.sleep(0.02)
+
+    async def abort(self) -> None:
+        """Close the port and every connection at once."""
+        self._listener.close()
+        for connection in tuple(self._connections.by_silence):
+            connection.abort()
+        if tasks := set(self._connections.tasks):
+            _, pending = await asyncio.wait(tasks, timeout=_ABORT_S)
+            for task in pending:
+                task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    app: Any, sock: socket.socket, *, limits: ConnectionLimits | None = None
+) -> AsyncGenerator[HttpServer, None]:
+    """Serve the application on a bound socket for the length of the block; what is open then is cut off."""
+    connections = Connections(limits or ConnectionLimits())
+    config = Config(
         app,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        websockets=False,
-        log_enabled=False,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(connections.limits.keep_alive_s) + 1,
+        h11_max_incomplete_event_size=connections.limits.header_bytes,
     )
-    serving = asyncio.create_task(server.serve())
-    with _signals() as received:
-        first = asyncio.create_task(received.get())
-        await _until_listening(host, port, serving)
+    config.load()
+    connections.sweep()
+    sweeping = asyncio.create_task(_sweep(connections))
+    listener = await asyncio.get_running_loop().create_server(
+        lambda: Connection(config, connections, {}), sock=sock, backlog=_ACCEPTED_AT_ONCE
+    )
+    sock.listen(_BACKLOG)  # asyncio would accept as many in one go as may wait
+    server = HttpServer(connections, listener)
+    try:
+        yield server
+    finally:
+        await server.abort()
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+
+
+async def serve(
+    app: Any,
+    sock: socket.socket,
+    *,
+    drain: Drain,
+    signals: Signals,
+    limits: ConnectionLimits,
+    on_listening: Callable[[], None],
+) -> None:
+    """Serve until a signal, then drain. Returns when all is over."""
+    async with listening(app, sock, limits=replace(limits, connections=_affordable(limits.connections))) as server:
         on_listening()
-        await asyncio.wait((serving, first), return_when=asyncio.FIRST_COMPLETED)
-        if not first.done():
-            first.cancel()
-            serving.result()
-            raise RuntimeError("the HTTP server ended without being asked to")
+        first = await signals.get()
         drain.begun = True
-        again = asyncio.create_task(received.get())
-        if first.result() == signal.SIGTERM:
+        again = asyncio.create_task(signals.get())
+        if first == signal.SIGTERM:
             _log.info("stopping: not ready from now on, listening %g s more", drain.notice_s)
             await asyncio.wait((again,), timeout=drain.notice_s)
-        server.stop()  # type: ignore[no-untyped-call]
-        _log.info("stopping: open streams have %g s; a second signal ends them at once", drain.streams_s)
-        await asyncio.wait((serving, again), timeout=drain.streams_s, return_when=asyncio.FIRST_COMPLETED)
-        if not serving.done():
+        _log.info("stopping: open streams have %g s; a second signal ends them at once", drain.requests_s)
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.wait((stopping, again), timeout=drain.requests_s, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
             _log.warning("stopping: streams that are still open are cut off")
-        for task in (serving, again):
+        for task in (stopping, again):
             task.cancel()
-        await asyncio.gather(serving, again, return_exceptions=True)
-
-
-async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            return
+        await asyncio.gather(stopping, again, return_exceptions=True)
 
 
 @contextlib.contextmanager
-def _signals() -> Generator[asyncio.Queue[signal.Signals], None, None]:
-    """SIGTERM and SIGINT as items of a queue."""
-    received: asyncio.Queue[signal.Signals] = asyncio.Queue()
+def stop_signals() -> Generator[Signals, None, None]:
+    """SIGTERM and SIGINT as items of a queue. They stay caught when the block is over: the process is about to end,
+    and a signal that comes while it cleans up must not kill it."""
+    received: Signals = asyncio.Queue()
     loop = asyncio.get_running_loop()
+
+    def on_signal(number: int, _: object) -> None:
+        loop.call_soon_threadsafe(received.put_nowait, signal.Signals(number))
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received.put_nowait, number)
+        signal.signal(number, on_signal)
     try:
         yield received
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+
+async def _sweep(connections: Connections) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        connections.sweep()
+
+
+def _affordable(connections: int) -> int:
+    """As many connections as asked for, or as the system lets this process open files for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft == resource.RLIM_INFINITY or soft - _FILES_FOR_OTHERS >= connections:
+        return connections
+    affordable = max(64, soft - _FILES_FOR_OTHERS)
+    _log.warning("the system allows %d open files, which is enough for %d connections", soft, affordable)
+    return affordable

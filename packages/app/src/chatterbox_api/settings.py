@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from chatterbox_api.web_settings import host_names, web_origins
 from chatterbox_api_core.settings import Setting, integer, number, one_of, path, words
 
 __all__ = [
     "ALL",
+    "ALLOWED_HOSTS",
     "CLIP_CACHE",
     "CLIP_READER",
     "CORS_ORIGINS",
@@ -15,9 +17,12 @@ __all__ = [
     "DRAIN_S",
     "ENCODERS",
     "ENGINE_WAIT_S",
+    "HEADER_TIMEOUT_S",
     "HOST",
+    "KEEP_ALIVE_S",
     "LOG_LEVEL",
     "MAX_AUDIO_S",
+    "MAX_CONNECTIONS",
     "MAX_INPUT_CHARS",
     "PARAGRAPH_PAUSE_MS",
     "PORT",
@@ -106,8 +111,30 @@ DRAIN_NOTICE_S: Final = Setting(
 DRAIN_S: Final = Setting(
     "DRAIN_S", "30", "After the port has closed: seconds that open streams may take.", number(0, 3600)
 )
+MAX_CONNECTIONS: Final = Setting(
+    "MAX_CONNECTIONS",
+    "2048",
+    "Connections at once; one more closes the one that is silent longest.",
+    integer(16, 100_000),
+)
+HEADER_TIMEOUT_S: Final = Setting(
+    "HEADER_TIMEOUT_S", "20", "The longest wait for the headers of a request, in seconds.", number(0.5, 3600)
+)
+KEEP_ALIVE_S: Final = Setting(
+    "KEEP_ALIVE_S", "75", "How long a connection stays open between two requests, in seconds.", number(0.5, 3600)
+)
 CORS_ORIGINS: Final = Setting(
-    "CORS_ORIGINS", "", "Web origins that may call from a browser, between commas; * for all.", words
+    "CORS_ORIGINS",
+    "loopback",
+    "Web origins whose pages may call, between commas; loopback is this machine's pages, none, * for all.",
+    web_origins,
+)
+ALLOWED_HOSTS: Final = Setting(
+    "ALLOWED_HOSTS",
+    "",
+    "Names that this server is called by, between commas, * for all; loopback's and HOST always are."
+    " When empty: no others if HOST is loopback, else all.",
+    host_names,
 )
 LOG_LEVEL: Final = Setting(
     "LOG_LEVEL", "info", "debug, info, warning or error.", one_of("debug", "info", "warning", "error")
@@ -135,6 +162,10 @@ ALL: Final[tuple[Setting[Any], ...]] = (
     PARAGRAPH_PAUSE_MS,
     DRAIN_NOTICE_S,
     DRAIN_S,
+    MAX_CONNECTIONS,
+    HEADER_TIMEOUT_S,
+    KEEP_ALIVE_S,
+    ALLOWED_HOSTS,
     CORS_ORIGINS,
     LOG_LEVEL,
 )

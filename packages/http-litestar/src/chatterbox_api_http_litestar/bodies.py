@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -11,6 +10,7 @@ import msgspec
 
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import FORM_TYPES, Upload, read_form
+from chatterbox_api_http_litestar.json_body import decode_json
 from chatterbox_api_http_litestar.limits import HttpLimits
 from chatterbox_api_http_litestar.receiving import AnyRequest, read_body, received, refuse_encoded
 
@@ -107,7 +107,7 @@ async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any
     # Where a form may come instead, the route's own bound is higher.
     body = await received(request, read_body(request, max_bytes=limits.body_bytes), limits.receive_s)
     try:
-        value = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
+        value = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(400, "invalid_json", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):

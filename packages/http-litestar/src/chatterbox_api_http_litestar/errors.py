@@ -31,7 +31,7 @@ from chatterbox_api_core.errors import (
 )
 from chatterbox_api_http_litestar.headers import request_id
 
-__all__ = ["EXCEPTION_HANDLERS", "STATUS_OF", "RequestError"]
+__all__ = ["EXCEPTION_HANDLERS", "STATUS_OF", "RequestError", "error_body"]
 
 _log = logging.getLogger(__name__)
 
@@ -108,9 +108,14 @@ def _on_anything_else(request: Request[Any, Any, Any], error: Exception) -> Resp
 def _answer(
     status: int, *, message: str, code: str, param: str | None, headers: dict[str, str] | None = None
 ) -> Response[Any]:
-    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
-    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    body = error_body(status, message=message, code=code, param=param)
     return Response(body, status_code=status, headers=headers or {}, media_type="application/json")
+
+
+def error_body(status: int, *, message: str, code: str, param: str | None) -> dict[str, Any]:
+    """An error as OpenAI's clients read it."""
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {

@@ -50,17 +50,24 @@ def serve(host: str | None, port: str | None, env_file: Path | None) -> None:
 
 async def _serve(env: Mapping[str, str]) -> None:
     from chatterbox_api.compose import compose
-    from chatterbox_api.server import Drain, hold_port
+    from chatterbox_api.connections import ConnectionLimits
+    from chatterbox_api.server import Drain, hold_port, stop_signals
     from chatterbox_api.server import serve as run
     from chatterbox_api_http_litestar import HttpLimits, create_app
 
     host = settings.HOST.read(env)
     drain = Drain(settings.DRAIN_NOTICE_S.read(env), settings.DRAIN_S.read(env))
-    with hold_port(host, settings.PORT.read(env)) as (address, port):
+    limits = ConnectionLimits(
+        connections=settings.MAX_CONNECTIONS.read(env),
+        header_s=settings.HEADER_TIMEOUT_S.read(env),
+        keep_alive_s=settings.KEEP_ALIVE_S.read(env),
+    )
+    with hold_port(host, settings.PORT.read(env)) as sock:
+        address, port = sock.getsockname()[:2]
         async with compose(env) as service:
             if service.store_name == "memory":
                 _log.warning("voices are kept in memory only, and are gone when the service stops")
-            if not _is_loopback(host):
+            if not ipaddress.ip_address(address).is_loopback:
                 _log.warning("listening on %s: whoever reaches this address may use the service", host)
             app = create_app(
                 speech=service.speech,
@@ -69,6 +76,7 @@ async def _serve(env: Mapping[str, str]) -> None:
                 version=version("chatterbox-api"),
                 limits=HttpLimits(bodies_dir=settings.SPOOL_DIR.read(env)),
                 cors_origins=settings.CORS_ORIGINS.read(env),
+                allowed_hosts=_allowed_hosts(env, address),
                 is_draining=lambda: drain.begun,
             )
             url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -84,12 +92,14 @@ async def _serve(env: Mapping[str, str]) -> None:
                     url,
                 )
 
-            await run(app, host=address, port=port, drain=drain, on_listening=on_listening)
+            with stop_signals() as signals:
+                await run(app, sock, drain=drain, signals=signals, limits=limits, on_listening=on_listening)
     _log.info("stopped")
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _allowed_hosts(env: Mapping[str, str], address: str) -> tuple[str, ...] | None:
+    """The names that the server is called by; None for any, which a loopback address does not have by itself."""
+    names = settings.ALLOWED_HOSTS.read(env)
+    if not names and not ipaddress.ip_address(address).is_loopback:
+        return None
+    return (*names, settings.HOST.read(env), address)
