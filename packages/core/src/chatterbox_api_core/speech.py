@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chatterbox_api_core import text as texts
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.model import AudioFormat, Capabilities, Utterance
@@ -24,6 +23,7 @@ from chatterbox_api_core.parameters import (
 from chatterbox_api_core.ports import Encoder, Synthesizer
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech_stream import Pauses, SpeechLimits, SpeechStream, Workshop
+from chatterbox_api_core.text import check_text, segment
 
 __all__ = ["Pauses", "SpeechLimits", "SpeechService", "SpeechStream"]
 
@@ -107,7 +107,7 @@ class SpeechService:
             InvalidInput: names the field that cannot be accepted.
         """
         capabilities = self.capabilities
-        cleaned = texts.clean(text, max_chars=self.limits.max_chars)
+        check_text(text, max_chars=self.limits.max_chars)
         offered, encoder = self._encoder_for(audio_format)
         native, tempo = check_speed(speed, capabilities=capabilities, encoder=encoder)
         delivery = check_delivery(
@@ -117,15 +117,18 @@ class SpeechService:
             delivery["tempo"] = tempo
         sentence_s = check_pause(sentence_pause_s, field="sentence_pause_ms")
         paragraph_s = check_pause(paragraph_pause_s, field="paragraph_pause_ms")
+        spoken = check_language(language, capabilities=capabilities)
         return SpeechStream(
-            pieces=texts.split(cleaned, max_chars=capabilities.max_chars, each_sentence=sentence_s is not None),
+            pieces=segment(
+                text, language=spoken, max_chars=capabilities.max_chars, each_sentence=sentence_s is not None
+            ),
             pauses=Pauses(
                 self.pauses.sentence_s if sentence_s is None else sentence_s,
                 self.pauses.paragraph_s if paragraph_s is None else paragraph_s,
             ),
             template=Utterance(
                 text="",
-                language=check_language(language, capabilities=capabilities),
+                language=spoken,
                 speed=native,
                 seed=check_seed(seed),
                 params=check_params(params or {}, capabilities=capabilities),

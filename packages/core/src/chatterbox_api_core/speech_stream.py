@@ -22,7 +22,7 @@ from chatterbox_api_core.model import AudioFormat, Pcm, Utterance
 from chatterbox_api_core.ports import Encoder, Encoding, Synthesizer
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
 from chatterbox_api_core.run_ahead import RunAhead
-from chatterbox_api_core.text import Piece
+from chatterbox_api_core.text import TextSegment
 
 __all__ = ["Pauses", "SpeechLimits", "SpeechStream", "Timings", "Workshop"]
 
@@ -34,11 +34,16 @@ class Pauses:
     sentence_s: float = 0.2
     paragraph_s: float = 0.5
 
-    def at(self, piece: Piece) -> float:
+    def at(self, piece: TextSegment) -> float:
         """The pause behind a piece."""
         if piece.pause_s is not None:
             return piece.pause_s
-        return {"clause": 0.0, "sentence": self.sentence_s, "paragraph": self.paragraph_s}[piece.ends]
+        return {
+            "clause": 0.0,
+            "sentence": self.sentence_s,
+            "line": self.sentence_s,
+            "paragraph": self.paragraph_s,
+        }[piece.boundary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class SpeechStream:
     def __init__(
         self,
         *,
-        pieces: tuple[Piece, ...],
+        pieces: tuple[TextSegment, ...],
         pauses: Pauses,
         template: Utterance,
         asked: tuple[str | None, bytes | None],
