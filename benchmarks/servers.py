@@ -21,7 +21,7 @@ import httpx
 
 from chatterbox_api_core import Admission, SpeechService, VoiceLibrary, VoiceResolver
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_http_litestar import create_app
 from chatterbox_api_testkit.sounds import sine, wav
@@ -30,12 +30,12 @@ SERVERS = ("granian", "uvicorn-h11", "uvicorn-httptools")
 
 
 def serve(name: str, port: int) -> None:
-    library = VoiceLibrary(store=MemoryStore(), clip_reader=PyavClipReader())
+    library = VoiceLibrary(store=MemoryStore(), clip_reader=InProcessClipReader())
     speech = SpeechService(
         engine="tone",
         synthesizer=ToneSynthesizer(),
         encoders=[PyavEncoder()],
-        voices=VoiceResolver(library=library, clip_reader=PyavClipReader()),
+        voices=VoiceResolver(library=library, clip_reader=InProcessClipReader()),
         admission=Admission(slots=8, queue=64, wait_s=60),
     )
     app = create_app(speech=speech, voices=library, version="benchmark")

@@ -26,7 +26,7 @@ from chatterbox_api_cache_memory.clip_cache import IdleCache
 from chatterbox_api_core import VoiceLibrary, VoiceResolver
 from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.sounds import sine, wav
 
@@ -52,7 +52,7 @@ async def measure(folder: Path, size: int) -> None:
     audio = VoiceAudio(clip, hashlib.sha256(clip).hexdigest(), 5.0)
     async with LocalStore.open(folder) as store:
         voices = await fill(store, size, audio)
-        reader = PyavClipReader()
+        reader = InProcessClipReader()
         cached = VoiceLibrary(store=store, clip_reader=reader, clips=ClipCache(IdleCache(max_bytes=2**28, idle_s=3600)))
         uncached = VoiceLibrary(store=store, clip_reader=reader, clips=ClipCache(_Forgetful()))
         resolver = VoiceResolver(library=cached, clip_reader=reader)

@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncod
 def buzz(hz: float, duration_s: float, *, rate_hz: int = 16_000) -> bytes:
     """A WAV clip for those who have no recording at hand: a saw-tooth, which is as high as a voice of `hz`."""
     samples = [(i * hz / rate_hz % 1.0 - 0.5) * 0.6 for i in range(round(duration_s * rate_hz))]
-    encoding = WavEncoder().open(WAV, rate_hz=rate_hz, complete=True)
-    return encoding.feed(Pcm.from_floats(samples, rate_hz=rate_hz)) + encoding.finish()
+    sink = BytesIO()
+    encoding = WavEncoder().open(WAV, sink, rate_hz=rate_hz, complete=True)
+    encoding.feed(Pcm.from_floats(samples, rate_hz=rate_hz))
+    encoding.finish()
+    return sink.getvalue()
 
 
 async def say(text: str, *, clip: bytes, out: Path, adapters: tuple[str, str] | None) -> None:

@@ -32,7 +32,7 @@ import torch
 
 from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.model import ClipLimits, Pcm
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.loading import chosen_device, load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS, RATE_HZ, max_tokens
@@ -80,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _voice_of(engine: Engine, path: Path) -> Voice:
-    clip = PyavClipReader().read(path.read_bytes(), limits=ClipLimits()).pcm
+    clip = InProcessClipReader().decode(path.read_bytes(), limits=ClipLimits()).pcm
     return Voice(path.stem, clip, engine.prepare(torch.from_numpy(np.array(clip.samples)), clip.rate_hz))
 
 

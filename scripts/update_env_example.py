@@ -28,7 +28,7 @@ PLACEHOLDERS: Final = {
 
 _GROUPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("The service", "", ("HOST", "PORT", "LOG_LEVEL", "CORS_ORIGINS", "DRAIN_")),
-    ("Speech", "", ("SYNTHESIZER", "MAX_INPUT_CHARS", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
+    ("Speech", "", ("SYNTHESIZER", "MAX_", "SPOOL_", "QUEUE_", "ENGINE_", "SENTENCE_", "PARAGRAPH_")),
     ("Formats", "", ("ENCODERS", "CLIP_READER", "PYAV_", "SOUNDFILE_")),
     ("Voices", "", ("VOICE_", "DATA_DIR")),
     (
@@ -60,7 +60,8 @@ def env_example(declared: Iterable[Setting[Any]]) -> str:
 
 _HEAD: Final = """\
 # Settings of Chatterbox API. Copy this file to .env, and remove the # before what you change.
-# What is set in the environment wins over .env. Made by scripts/update_env_example.py.
+# What is set in the environment wins over .env. In a path, ~ is the home folder.
+# Made by scripts/update_env_example.py.
 """
 
 

@@ -35,6 +35,12 @@ def imported(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, (node.module or "").partition(".")[0]
 
 
+def test_workers_import_core_and_the_standard_library_alone() -> None:
+    for path, name in imported(ROOT / "packages/worker/src"):
+        known = ("chatterbox_api_core", "chatterbox_api_worker")
+        assert name in sys.stdlib_module_names or name in known, f"{path} imports {name}"
+
+
 def test_core_imports_the_standard_library_alone() -> None:
     for path, name in imported(ROOT / "packages/core/src"):
         assert name in sys.stdlib_module_names or name == "chatterbox_api_core", f"{path} imports {name}"
@@ -43,7 +49,8 @@ def test_core_imports_the_standard_library_alone() -> None:
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 def test_adapters_are_reached_by_name_alone(package: Path) -> None:
     (own,) = (package / "src").iterdir()
-    allowed = {own.name, "chatterbox_api_core"} | ({"chatterbox_api_http_litestar"} if package.name == "app" else set())
+    beside = {"app": "http_litestar", "encoders": "worker", "synth-chatterbox": "worker", "synth-espeak": "worker"}
+    allowed = {own.name, "chatterbox_api_core", f"chatterbox_api_{beside.get(package.name, 'core')}"}
     for path, name in imported(package):
         assert name in allowed or name not in OURS, f"{path} imports {name}"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +48,20 @@ def test_names_are_taken_as_given() -> None:
         chosen(ENCODERS, {"ENCODERS": ","})
     with pytest.raises(PluginError):
         chosen(SYNTHESIZERS, {"SYNTHESIZER": "nobody"})
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+def test_names_are_taken_in_any_case(spell: Callable[[str], str]) -> None:
+    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": spell("espeak")}) == ("espeak",)
+    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": spell("auto")}) == ("espeak",)
+    assert chosen(VOICE_STORES, {"VOICE_STORE": spell("memory")}) == ("memory",)
+    assert chosen(VOICE_STORES, {"VOICE_STORE": spell("r2"), **R2}) == ("r2",)
+    assert chosen(ENCODERS, {"ENCODERS": f"{spell('wav')} ,  {spell('pyav')}"}) == ("wav", "pyav")
+
+
+def test_auto_may_stand_beside_names() -> None:
+    assert chosen(ENCODERS, {"ENCODERS": "wav, auto"}) == ("wav", "pyav", "soundfile")
+    assert chosen(ENCODERS, {"ENCODERS": "Auto, wav"}) == ("pyav", "soundfile", "wav")
 
 
 R2 = {
@@ -191,6 +207,21 @@ async def test_without_a_detector_a_service_speaks_unless_one_is_asked_for(state
             pass
 
 
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory."), (b"text", "")])
+async def test_a_sample_that_cannot_serve_is_told_in_sentences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, reason: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if content is not None:
+        (tmp_path / "me.wav").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        async with compose({**QUIET, "VOICE_SAMPLE_PATH": "~/me.wav"}):
+            pass
+    assert caught.value.message.startswith(f"VOICE_SAMPLE_PATH={tmp_path}/me.wav cannot be used: {reason}")
+    assert caught.value.message.endswith(".")
+    assert str(caught.value).endswith(". Name a recording, or remove it.")
+
+
 async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
@@ -217,3 +248,39 @@ async def test_what_was_opened_is_closed_when_a_later_part_fails(monkeypatch: py
         assert service.speech.engine == "tone"
         assert "tone" in opened
     assert not opened
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (None, "it took more than 0.1 s"),
+        (RuntimeError("no such device"), "RuntimeError: no such device"),
+        (StopIteration(), "StopIteration"),
+        (TimeoutError(), "TimeoutError"),
+        (ImportError("no module named acme"), "no module named acme"),
+    ],
+)
+async def test_an_adapter_that_fails_or_hangs_while_it_opens_stops_the_start(
+    failure: Exception | None, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chatterbox_api")
+
+    @asynccontextmanager
+    async def open_it(env: Mapping[str, str]) -> AsyncGenerator[Any, None]:
+        if failure is not None:
+            raise failure
+        await asyncio.sleep(60)
+        yield
+
+    def broken(group: str, name: str) -> Plugin[Any]:
+        plugin = load(group, name)
+        return replace(plugin, open=open_it) if name == "tone" else plugin
+
+    monkeypatch.setattr("chatterbox_api.compose.load", broken)
+    monkeypatch.setattr("chatterbox_api.compose._OPEN_S", 0.1)
+    monkeypatch.setattr("chatterbox_api.compose._NOTICE_S", 0.01)
+    with pytest.raises(PluginError, match="'tone' cannot be opened") as caught:
+        async with compose(QUIET):
+            pass
+    assert words in str(caught.value)
+    assert bool(caplog.messages) == (failure is None), "a long wait is told while it lasts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from chatterbox_api import settings
 from chatterbox_api.environment import check_all, declared_settings, read_environment
 from chatterbox_api_core.errors import ConfigurationError
+from chatterbox_api_core.settings import path
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def test_the_environment_wins_over_the_file(env_file: Path, monkeypatch: pytest.
     env = read_environment()
     assert settings.PORT.read(env) == 6000
     assert settings.HOST.read(env) == "0.0.0.0"
-    assert settings.VOICE_SAMPLE_PATH.read(env) == "a b.wav"
+    assert settings.VOICE_SAMPLE_PATH.read(env) == Path("a b.wav")
 
 
 def test_no_file_is_fine_a_named_one_must_exist(env_file: Path) -> None:
@@ -38,6 +40,25 @@ def test_a_file_in_another_encoding_is_said(env_file: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_environment()
     assert "UTF-8" in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["R2_ACCOUNT_ID: x", "R2_ACCOUNT_ID x", "R2_ACCOUNT_ID='x"])
+def test_a_line_that_is_not_understood_stops_the_start(env_file: Path, line: str) -> None:
+    env_file.write_text(f"PORT=5000\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        read_environment()
+    assert ".env, line 2:" in str(caught.value)
+    assert "R2_ACCOUNT_ID" in str(caught.value)
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_file(env_file: Path) -> None:
+    """A secret that was not mounted would be a setting that is not set."""
+    env_file.symlink_to("/nowhere/secrets.env")
+    with pytest.raises(ConfigurationError):
+        read_environment()
+    env_file.unlink()
+    env_file.mkdir()  # as some name their virtual environment
+    assert settings.PORT.read(read_environment()) == 4123
 
 
 @pytest.mark.parametrize(
@@ -62,6 +83,21 @@ def test_a_misspelled_name_stops_the_start(
         read_environment()
     assert caught.value.field == name
     assert near in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("port", "PORT"), ("Voice_Store", "VOICE_STORE"), ("data_dirs", "DATA_DIR")]
+)
+def test_a_name_in_another_case_stops_the_start_in_the_file(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, near: str
+) -> None:
+    """In the environment, it may be anyone's."""
+    monkeypatch.setenv(name, "x")
+    assert read_environment()[name] == "x"
+    env_file.write_text(f"{name}=x\n")
+    with pytest.raises(ConfigurationError) as caught:
+        read_environment()
+    assert f"Did you mean {near}?" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["CHATTERBOX_TOKEN", "ESPEAK_VOLUME", "TONE_HZ"])
@@ -96,6 +132,33 @@ def test_foreign_names_in_the_file_warn_once(env_file: Path, caplog: pytest.LogC
     assert [record.message for record in caplog.records] == [
         ".env has names that nobody here reads: POSTGRES_PASSWORD, REDIS_URL"
     ]
+
+
+def test_every_path_begins_at_home_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    paths = {setting.name for setting in declared_settings() if setting.parse is path}
+    assert paths >= {"DATA_DIR", "VOICE_LIBRARY_DIR", "VOICE_SAMPLE_PATH", "CHATTERBOX_MODEL_DIR", "ESPEAK_DATA_PATH"}
+    assert not {each.name for each in declared_settings() if each.name.endswith(("_DIR", "_PATH"))} - paths
+    for setting in declared_settings():
+        if setting.name in paths:
+            assert setting.read({setting.name: "~/x"}) == Path("/home/me/x")
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+def test_words_of_settings_are_taken_in_any_case(spell: Callable[[str], str]) -> None:
+    declared = {setting.name: setting for setting in declared_settings()}
+    for name, words in {
+        "LOG_LEVEL": ("debug", "warning"),
+        "CHATTERBOX_PRELOAD": ("yes", "no", "true", "false", "on", "off"),
+        "CHATTERBOX_MODEL": ("original", "turbo"),
+        "CHATTERBOX_DEVICE": ("auto", "cpu"),
+        "R2_JURISDICTION": ("none", "eu"),
+        "R2_REGION": ("auto", "weur"),
+        "WATERMARK_DETECTOR": ("auto", "none"),
+        "SYNTHESIZER": ("auto",),
+    }.items():
+        for word in words:
+            assert declared[name].read({name: spell(word)}) == declared[name].read({name: word})
 
 
 def test_every_declared_setting_is_valid_by_default_and_described() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_core.ports import ClipReader, Synthesizer
 from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder, WavReader
 from chatterbox_api_testkit import ClipReaderContract, EncoderContract, SynthesizerContract
 
@@ -21,4 +21,6 @@ class TestWavEncoder(EncoderContract):
 
 
 class TestWavReader(ClipReaderContract):
-    reader = WavReader()
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[ClipReader, None]:
+        yield WavReader()

@@ -60,6 +60,14 @@ GOOD = ClipReport(
             "It sounds like a telephone, with nothing above 4.0 kHz: record with a microphone.",
         ),
         ({"missing_s": 3.0}, "The file ends early: 12.0 s of 15.0 s are there. Send it again."),
+        (
+            {"missing_s": 3.0, "cut_off": True},
+            "The file ends early: 12.0 s of 15.0 s are there. Send it again.",
+        ),
+        (
+            {"cut_off": True},
+            "The file has no proper end, so its last words may be missing: if they are, send it again.",
+        ),
         ({"damaged": 1}, "The file is damaged in 1 place, which are left out: send it again."),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatterbox_api_core.errors import PluginError
-from chatterbox_api_core.plugins import ENCODERS, GROUPS, SYNTHESIZERS, Plugin, installed, load
+from chatterbox_api_core.plugins import ENCODERS, GROUPS, SYNTHESIZERS, Plugin, installed, installed_name, load
 
 
 @pytest.fixture
@@ -36,6 +36,15 @@ def test_missing_says_what_there_is() -> None:
         load(ENCODERS, "lame")
     assert caught.value.code == "plugin_missing"
     assert all(word in str(caught.value) for word in (ENCODERS, "lame", "pyav", "wav", "install"))
+
+
+def test_a_name_is_found_in_any_case(distribution: Path) -> None:
+    install(distribution, "loud-engine", "Loud = loud_engine:plugin", "loud2 = loud_engine:plugin")
+    assert [installed_name(SYNTHESIZERS, name) for name in ("loud", "LOUD", "Loud", "LouD2", "loud3")] == [
+        *("Loud", "Loud", "Loud", "loud2", "loud3")
+    ]
+    install(distribution, "quiet-engine", "loud = quiet_engine:plugin")
+    assert installed_name(SYNTHESIZERS, "loud") == "loud"
 
 
 def test_broken_says_whose_and_why(distribution: Path) -> None:

@@ -138,9 +138,9 @@ class CountingReader(WavReader):
     def __init__(self) -> None:
         self.reads = 0
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
         self.reads += 1
-        return super().read(data, limits=limits)
+        return await super().read(data, limits=limits)
 
 
 async def test_a_clip_is_decoded_once_while_there_is_room() -> None:

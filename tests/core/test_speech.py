@@ -21,6 +21,7 @@ from chatterbox_api_core.errors import (
 from chatterbox_api_core.model import (
     Capabilities,
     ClipLimits,
+    Language,
     ParameterSpec,
     Pcm,
     Utterance,
@@ -29,7 +30,8 @@ from chatterbox_api_core.model import (
     VoicePrompt,
 )
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
-from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
+from chatterbox_api_core.spool import SpoolBudget
 from chatterbox_api_testkit.sounds import frequency_hz, level, middle, sine, wav
 
 TEXT = "This is a sentence of some length. And this is another one, that ends here."
@@ -68,7 +70,7 @@ async def test_speaks_every_piece_with_pauses_between() -> None:
     engine = ScriptedEngine(hum)
     async with speech_service(engine).stream(TEXT, audio_format="wav") as stream:
         data = await stream.read()
-    pcm = WavReader().read(data, limits=ClipLimits()).pcm
+    pcm = WavReader().decode(data, limits=ClipLimits()).pcm
     spoken = [utterance.text for utterance in engine.heard]
     assert " ".join(spoken) == TEXT
     assert stream.pieces == stream.pieces_done == len(spoken) == 3
@@ -101,22 +103,17 @@ async def test_a_format_has_its_habit(audio_format: str, complete: bool) -> None
 
 
 async def test_a_slow_reader_does_not_hold_the_engine() -> None:
-    """What is made is kept for it, and the place is free; beyond the bound the engine waits."""
+    """What is made is kept for it, in memory or on disk, and the slot is free."""
     engine = ScriptedEngine(hum)
-    service = speech_service(engine, slots=1, queue=0)
-    async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
-        first = await anext(aiter(slow))
-        await asyncio.sleep(0.2)
-        assert (engine.running, service.admission.running) == (0, 0)
-        async with service.stream(TEXT, audio_format="wav") as other:
-            assert len(await other.read()) > 50_000
-        assert len(first + await slow.read()) > 50_000
-    service = speech_service(engine, slots=1, queue=0, limits=SpeechLimits(run_ahead_bytes=1000))
-    async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
-        await anext(aiter(slow))
-        await asyncio.sleep(0.2)
-        assert (engine.running, service.admission.running) == (1, 1)
-    assert (engine.running, service.admission.running) == (0, 0)
+    for memory_bytes in (2**20, 0):
+        service = speech_service(engine, slots=1, queue=0, spool_budget=SpoolBudget(memory_bytes=memory_bytes))
+        async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
+            first = await anext(aiter(slow))
+            await asyncio.sleep(0.2)
+            assert (engine.running, service.admission.running) == (0, 0)
+            async with service.stream(TEXT, audio_format="wav") as other:
+                assert len(await other.read()) > 50_000
+            assert len(first + await slow.read()) > 50_000
 
 
 async def test_a_voice_that_is_replaced_while_its_request_waits_speaks_as_it_is_then() -> None:
@@ -137,28 +134,32 @@ async def test_a_voice_that_is_replaced_while_its_request_waits_speaks_as_it_is_
 
 async def _speak(service: SpeechService, voice: str) -> Pcm:
     async with service.stream("Hello there.", voice=voice) as stream:
-        return WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
+        return WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
 
 
-async def test_pieces_without_sound_leave_no_pauses() -> None:
+@pytest.mark.parametrize("silence", [(), (0,), (1e-4, -9e-4) * 5000, (float("nan"),) * 240, (0.0,) * 48_000])
+@pytest.mark.parametrize("text", ["1.", "word.\n\n1.", "word.\n\n1.\n\nword."])
+async def test_words_without_sound_are_an_error_wherever_they_stand(silence: tuple[float, ...], text: str) -> None:
+    """Whether an engine yields nothing or silence for them; no answer is 200 and leaves words out."""
+
     async def hum_at_words(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
         if "word" in utterance.text:
             yield sine(440, 0.5)
+        elif silence:
+            yield Pcm.from_floats(silence, rate_hz=24_000)
 
-    for text, duration_s in (("1.\n\n2.\n\nword.", 0.5), ("word.\n\n1.\n\n2.\n\nword.\n\n3.", 1.5)):
-        async with speech_service(ScriptedEngine(hum_at_words)).stream(text) as stream:
-            data = await stream.read()
-        assert WavReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s == duration_s
-    with pytest.raises(InvalidInput) as caught:
-        async with speech_service(ScriptedEngine(hum_at_words)).stream("1.\n\n2.", audio_format="mp3") as stream:
-            await anext(aiter(stream))
-    assert caught.value.code == "unsupported_text"
+    for complete in (True, False):
+        with pytest.raises(InvalidInput) as caught:
+            async with speech_service(ScriptedEngine(hum_at_words)).stream(text, complete=complete) as stream:
+                await stream.read()
+        assert (caught.value.code, caught.value.field) == ("unsupported_text", "input")
+        assert "1." in str(caught.value), "the error shows the words"
 
 
 async def test_the_uploaded_clip_is_the_voice() -> None:
     service = speech_service(ToneSynthesizer())
     async with service.stream("Hello there.", clip=wav(sine(333, 1.5))) as stream:
-        pcm = WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
+        pcm = WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
     assert stream.voice.source == "upload"
     assert frequency_hz(pcm) == pytest.approx(333, rel=0.01)
 
@@ -170,10 +171,84 @@ async def test_speed_is_shared_between_engine_and_tempo() -> None:
     for speed in (0.25, 1.0, 4.0):
         async with speech_service(engine).stream("Hello.", speed=speed) as stream:
             data = await stream.read()
-        durations[speed] = WavReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s
+        durations[speed] = WavReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s
     assert [utterance.speed for utterance in engine.heard] == [0.5, 1.0, 2.0]
     assert durations[0.25] == pytest.approx(1.2, abs=0.05)
     assert durations[4.0] == pytest.approx(0.3, abs=0.05)
+
+
+async def test_the_bound_in_seconds_is_that_of_the_result() -> None:
+    """Pauses and tempo included; of known pauses it is judged before the engine is asked."""
+    engine = ScriptedEngine(hum, max_chars=400)
+    service = speech_service(engine, limits=SpeechLimits(max_audio_s=2.0))
+    for asked, heard in (
+        ({"text": "One. [pause:2.1s] Two."}, 0),
+        ({"text": "One. [pause:1.1s] Two.", "speed": 0.5}, 0),
+        ({"text": "One. [pause:1s] Two.", "speed": 0.99}, 2),
+        ({"text": "Hello.", "speed": 0.25}, 1),
+    ):
+        engine.heard.clear()
+        with pytest.raises(InvalidInput) as caught:
+            async with service.stream(**asked) as stream:
+                await stream.read()
+        assert (caught.value.code, len(engine.heard)) == ("output_too_long", heard), asked
+    for fits in ({"text": "One. [pause:700ms] Two."}, {"text": "One. [pause:2.2s] Two.", "speed": 2.0}):
+        async with service.stream(**fits) as stream:
+            await stream.read()
+        assert stream.timings.output_s <= 2.0
+
+
+async def test_a_text_that_has_nothing_to_say_is_a_short_silence() -> None:
+    engine = ScriptedEngine(hum)
+    for text, duration_s in (("...", 0.25), ("!?", 0.25), ("🙂", 0.25), ("[pause:1s]", 1.0)):
+        async with speech_service(engine).stream(text) as stream:
+            data = await stream.read()
+        samples = memoryview(data[44:]).cast("h")
+        assert len(samples) / 24_000 == pytest.approx(duration_s)
+        assert not any(samples)
+    assert not engine.heard
+
+
+async def test_a_voice_speaks_its_language_unless_the_request_says_otherwise() -> None:
+    languages = (Language("en", "English"), Language("de", "German"), Language("pt-br", "Brazilian"))
+    data = wav(sine(300, 1.5))
+    audio = VoiceAudio(data, hashlib.sha256(data).hexdigest(), 1.5)
+    store = MemoryStore()
+    for name, language in (("Anna", "de"), ("Bert", "pt-BR"), ("Cleo", "sv"), ("Dora", None)):
+        await store.add(VoiceDraft(name, language=language), audio)
+    engine = ScriptedEngine(hum, languages=languages)
+    service = speech_service(engine, store=store)
+    for voice, asked, spoken in (
+        ("anna", None, "de"),
+        ("anna", "en", "en"),
+        ("bert", None, "pt-br"),
+        ("cleo", None, None),
+        ("dora", None, None),
+        (None, None, None),
+    ):
+        async with service.stream("Hello.", voice=voice, language=asked) as stream:
+            await stream.read()
+        assert engine.heard[-1].language == spoken, voice
+    anna = await store.find("anna")
+    assert anna is not None
+    await store.set_default(anna.id)
+    async with service.stream("Hello.") as stream:
+        await stream.read()
+    assert engine.heard[-1].language == "de", "the default voice has its language too"
+
+
+async def test_a_stream_that_is_not_entered_says_how_it_is_used() -> None:
+    stream = speech_service(ScriptedEngine(hum)).stream("Hello.")
+    for use in (lambda: stream.read(), lambda: stream.size_bytes(), lambda: _each(stream)):
+        with pytest.raises(RuntimeError, match="async with"):
+            await use()
+    with pytest.raises(RuntimeError, match="async with"):
+        _ = stream.voice
+
+
+async def _each(stream: SpeechStream) -> None:
+    async for _ in stream:
+        pass
 
 
 async def test_speed_beyond_engine_and_encoder_is_refused() -> None:
@@ -307,7 +382,7 @@ async def test_an_unknown_voice_gives_its_place_back() -> None:
             async with service.stream("Hello.", voice="nobody"):
                 pass
     async with service.stream("Hello.") as stream:
-        assert level(WavReader().read(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm.samples) > 0.1
+        assert level(WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm.samples) > 0.1
 
 
 async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
@@ -321,7 +396,7 @@ async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
 async def _seconds_of(text: str, **asked: Any) -> tuple[float, ScriptedEngine]:
     engine = ScriptedEngine(hum)
     async with speech_service(engine).stream(text, audio_format="wav", **asked) as stream:
-        return WavReader().read(await stream.read(), limits=ClipLimits()).pcm.duration_s, engine
+        return WavReader().decode(await stream.read(), limits=ClipLimits()).pcm.duration_s, engine
 
 
 async def test_pauses_are_those_of_the_text_of_the_request_or_of_the_service() -> None:
@@ -343,7 +418,7 @@ async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
 
     service = speech_service(ScriptedEngine(hesitant))
     async with service.stream("Hello.", audio_format="wav", rate_hz=16_000, trim=True) as stream:
-        pcm = WavReader().read(await stream.read(), limits=ClipLimits()).pcm
+        pcm = WavReader().decode(await stream.read(), limits=ClipLimits()).pcm
     assert pcm.rate_hz == 16_000
     assert pcm.duration_s == pytest.approx(1.1, abs=0.03)
     assert frequency_hz(middle(pcm)) == pytest.approx(440, rel=0.02)

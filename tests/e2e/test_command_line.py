@@ -13,13 +13,13 @@ import pytest
 from support.service import clean_environment, free_port, run_cli
 
 from chatterbox_api_core.model import ClipLimits, Pcm
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
 
 def read(path: Path) -> Pcm:
     any_length = ClipLimits(max_bytes=2**30, min_duration_s=0, max_duration_s=3600)
-    return PyavClipReader().read(path.read_bytes(), limits=any_length).pcm
+    return InProcessClipReader().decode(path.read_bytes(), limits=any_length).pcm
 
 
 def test_say_writes_the_format_of_the_file(tmp_path: Path) -> None:
@@ -78,6 +78,7 @@ def test_say_that_is_ended_leaves_no_file(tmp_path: Path, number: signal.Signals
         (["say", "Hello.", "-o", "nowhere/out.wav"], 2, ("nowhere",)),
         (["say", "Hello.", "--env-file", "nowhere.env"], 3, ("nowhere.env",)),
         (["sing"], 2, ("sing",)),
+        (["sya"], 2, ("Did you mean 'say'?",)),
     ],
 )
 def test_failures_have_their_exit_code_and_leave_no_file(
@@ -91,6 +92,33 @@ def test_failures_have_their_exit_code_and_leave_no_file(
     for word in words:
         assert word in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+@pytest.mark.parametrize("separator", [": ", " "])
+def test_what_is_not_understood_in_the_file_of_settings_stops_the_start(tmp_path: Path, separator: str) -> None:
+    """R2 was meant, and the disk is not taken instead."""
+    lines = [f"R2_{name}{separator}hunter2" for name in ("ACCOUNT_ID", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")]
+    (tmp_path / ".env").write_text("\n".join(["# R2", *lines]))
+    done = run_cli("serve", cwd=tmp_path, PORT=str(free_port()))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("Error: .env, line 2: ")
+    assert all(word in done.stderr for word in ("R2_ACCOUNT_ID", "NAME=value"))
+    assert "hunter2" not in done.stderr
+
+
+def test_settings_are_taken_as_people_write_them(tmp_path: Path) -> None:
+    """A byte order mark, Windows' ends of lines, the home folder, words in any case."""
+    settings = ["SYNTHESIZER=Tone", "ENCODERS = WAV, Auto", 'LOG_LEVEL="Warning"', "CHATTERBOX_PRELOAD=False"]
+    lines = [*settings, "VOICE_STORE=Local", "VOICE_LIBRARY_DIR=~/my voices", "VOICE_SAMPLE_PATH=~/me.wav", ""]
+    (tmp_path / ".env").write_text("\r\n".join(lines), encoding="utf-8-sig")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "me.wav").write_bytes(wav(sine(350, 2)))
+    done = run_cli("say", "Hello.", "-o", "out.wav", cwd=tmp_path, HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert frequency_hz(middle(read(tmp_path / "out.wav"))) == pytest.approx(350, rel=0.02)
+    assert (home / "my voices" / "voices.db").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", "home", "out.wav"]
 
 
 def test_plugins_checks_each_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from support.service import free_port, run_cli, running_service, start_service
 
 from chatterbox_api_core.model import ClipLimits, Pcm
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import level, voice_like, wav
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it goes home."
@@ -27,7 +27,7 @@ LONG = "This goes on and on. " * 60
 
 
 def read(data: bytes) -> Pcm:
-    return PyavClipReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm
+    return InProcessClipReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm
 
 
 def pitch_hz(pcm: Pcm) -> float:

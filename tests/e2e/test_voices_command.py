@@ -65,7 +65,7 @@ def test_the_life_of_a_voice(run: Run, tmp_path: Path) -> None:
     run("replace", "carl", "one.wav")
     assert json.loads(run("show", "Carl", "--json").stdout)["duration_s"] == 1.5
     assert "2 checked, 0 damaged" in run("verify").stdout
-    run("remove", "carl", code=2)
+    assert "pass --yes" in run("remove", "carl", code=2).stderr
     run("remove", "carl", "--yes")
     run("show", "carl", code=4)
     assert len(json.loads(run("list", "--json").stdout)) == 1

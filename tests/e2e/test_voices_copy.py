@@ -181,6 +181,7 @@ def test_it_goes_on_after_a_signal(run: Run, settings: dict[str, str], tmp_path:
     ("source", "target", "code", "words"),
     [
         ("local", "local", 2, "same"),
+        ("Local", "local", 2, "same"),
         ("local", "nowhere", 3, "nowhere"),
         ("memory", "local", 3, "memory"),
         ("shelf", "local", 3, "SHELF_FOLDER is not set"),

@@ -21,7 +21,7 @@ from encoders.hostile_clips import case, crafted, valid_clips
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 __all__ = ["Watch", "main"]
 
@@ -100,9 +100,9 @@ def _peak_bytes() -> int:
 def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progress: Path) -> dict[str, Any]:
     """Read them all; `wrong` is what should not have been."""
     valid, special = valid_clips(), crafted(traps)
-    reader = PyavClipReader()
+    reader = InProcessClipReader()
     for data in valid.values():
-        reader.read(data, limits=LIMITS)
+        reader.decode(data, limits=LIMITS)
     watch = Watch()
     outcomes: Counter[str] = Counter()
     slowest = longest = (0.0, "")
@@ -117,7 +117,7 @@ def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progres
             watch.reading = True
             began, began_cpu = time.perf_counter(), time.process_time()
             try:
-                reader.read(data, limits=LIMITS)
+                reader.decode(data, limits=LIMITS)
                 outcome = "read"
             except InvalidAudio as error:
                 outcome = error.code
@@ -145,9 +145,9 @@ def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progres
     }
 
 
-def _outcome(reader: PyavClipReader, data: bytes) -> str:
+def _outcome(reader: InProcessClipReader, data: bytes) -> str:
     try:
-        reader.read(data, limits=PATIENT)
+        reader.decode(data, limits=PATIENT)
     except InvalidAudio as error:
         return error.code
     return "read"

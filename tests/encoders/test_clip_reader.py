@@ -16,7 +16,7 @@ from encoders.clip_files import KINDS, encoded, id3, with_cover
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
 from chatterbox_api_core.model import Clip, ClipLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle
 
 RATE_HZ = 24_000
@@ -28,7 +28,7 @@ def tone(hz: float, duration_s: float, *, rate_hz: int = RATE_HZ) -> np.ndarray[
 
 
 def read(data: bytes, **limits: Any) -> Clip:
-    return PyavClipReader().read(data, limits=ClipLimits(**limits))
+    return InProcessClipReader().decode(data, limits=ClipLimits(**limits))
 
 
 def refusal(data: bytes, **limits: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -77,9 +78,12 @@ def encoded(audio_format: AudioFormat, *, complete: bool) -> bytes:
     """The tone as a server makes a body of it: a quarter of a second at a time."""
     sound = (0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(SAMPLES) / RATE_HZ)).astype(np.float32)
     encoder = SoundfileEncoder() if audio_format is OGG else PyavEncoder()
-    encoding = encoder.open(audio_format, rate_hz=RATE_HZ, complete=complete)
-    parts = [Pcm(memoryview(part.tobytes()).cast("f"), RATE_HZ) for part in np.split(sound, 12)]
-    return b"".join([*(encoding.feed(part) for part in parts), encoding.finish()])
+    sink = BytesIO()
+    encoding = encoder.open(audio_format, sink, rate_hz=RATE_HZ, complete=complete)
+    for part in np.split(sound, 12):
+        encoding.feed(Pcm(memoryview(part.tobytes()).cast("f"), RATE_HZ))
+    encoding.finish()
+    return sink.getvalue()
 
 
 @pytest.fixture(scope="module")

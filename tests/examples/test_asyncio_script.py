@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatterbox_api_core.model import ClipLimits, Pcm
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, median_pitch_hz, middle, voice_like, wav
 
 
@@ -19,7 +19,7 @@ def run(examples: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 def heard(path: Path) -> Pcm:
-    return PyavClipReader().read(path.read_bytes(), limits=ClipLimits(min_duration_s=0)).pcm
+    return InProcessClipReader().decode(path.read_bytes(), limits=ClipLimits(min_duration_s=0)).pcm
 
 
 def test_hums_as_high_as_its_clip(examples: Path, tmp_path: Path) -> None:

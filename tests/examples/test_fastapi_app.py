@@ -60,7 +60,7 @@ async def test_a_voice_is_added_and_speaks(module: ModuleType) -> None:
         assert spoken.status_code == 200
         assert spoken.headers["content-type"] == "audio/wav"
         assert spoken.headers["x-voice-source"] == "library"
-        pcm = WavReader().read(spoken.content, limits=ClipLimits()).pcm
+        pcm = WavReader().decode(spoken.content, limits=ClipLimits()).pcm
         assert frequency_hz(middle(pcm)) == pytest.approx(300, rel=0.02)
 
 

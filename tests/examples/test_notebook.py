@@ -23,4 +23,4 @@ async def test_speaks_and_shows_it(examples: Path, tmp_path: Path) -> None:
     for html in shown:
         assert "<audio" in html
         sound = b64decode(html.partition("base64,")[2].partition('"')[0])
-        assert WavReader().read(sound, limits=ClipLimits(min_duration_s=0)).pcm.duration_s > 1
+        assert WavReader().decode(sound, limits=ClipLimits(min_duration_s=0)).pcm.duration_s > 1

@@ -11,7 +11,7 @@ from support.in_process import serving, speech_service
 from chatterbox_api_core.formats import FORMATS, PCM
 from chatterbox_api_core.model import AudioFormat, ClipLimits, Pcm
 from chatterbox_api_core.reference import ToneSynthesizer
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_testkit.sounds import frequency_hz, middle
@@ -34,7 +34,7 @@ TEXT = "The same sentence in every format."
 def read(audio_format: AudioFormat, data: bytes) -> Pcm:
     if audio_format is PCM:
         return Pcm.from_s16le(data, rate_hz=24_000)
-    return PyavClipReader().read(data, limits=ClipLimits(min_duration_s=0)).pcm
+    return InProcessClipReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm
 
 
 async def spoken(**asked: Any) -> httpx.Response:
@@ -77,7 +77,7 @@ async def test_what_is_asked_of_the_sound_is_done() -> None:
         ({"trim": "yes"}, "invalid_type", "trim"),
         ({"sentence_pause_ms": -1}, "invalid_pause", "sentence_pause_ms"),
         ({"paragraph_pause_ms": 20_000}, "invalid_pause", "paragraph_pause_ms"),
-        ({"response_format": "MP3"}, "unsupported_format", "response_format"),
+        ({"response_format": "MP4"}, "unsupported_format", "response_format"),
     ],
 )
 async def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str, param: str) -> None:

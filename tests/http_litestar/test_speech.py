@@ -19,7 +19,7 @@ from support.in_process import cpu_monitor, serving, speech_service
 from chatterbox_api_core.model import Capabilities, ClipLimits, Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_http_litestar import HttpLimits
 from chatterbox_api_testkit.sounds import frequency_hz, sine, wav
 
@@ -69,7 +69,7 @@ class FailingEngine:
 
 
 def read(data: bytes) -> Pcm:
-    return PyavClipReader().read(data, limits=ANY_LENGTH).pcm
+    return InProcessClipReader().decode(data, limits=ANY_LENGTH).pcm
 
 
 async def test_json_gives_mp3_and_the_upload_wav() -> None:
@@ -99,7 +99,7 @@ async def test_urlencoded_forms_are_forms_too() -> None:
 CLIENT = """
 import asyncio, httpx, json, sys
 from chatterbox_api_core.model import ClipLimits
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
 async def ask(client, number):
@@ -117,7 +117,7 @@ async def main():
     async with httpx.AsyncClient(base_url=sys.argv[1], timeout=60) as client:
         answers = await asyncio.gather(*(ask(client, number) for number in range(32)))
     limits = ClipLimits(max_duration_s=60)
-    read = PyavClipReader().read
+    read = InProcessClipReader().decode
     print(json.dumps([(hz, frequency_hz(middle(read(data, limits=limits).pcm))) for hz, data in answers]))
 
 asyncio.run(main())

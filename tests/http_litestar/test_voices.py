@@ -17,7 +17,7 @@ from support.in_process import cpu_monitor, serving, speech_service
 from chatterbox_api_core.errors import NotFound
 from chatterbox_api_core.model import ClipLimits, ClipReport, Pcm, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
 CLIP = wav(sine(300, 1.5))
@@ -41,7 +41,7 @@ async def hum_hz(client: httpx.AsyncClient, voice: object) -> float:
     body = {"input": "Hello there.", "voice": voice, "response_format": "wav"}
     answer = await client.post("/v1/audio/speech", json=body)
     assert answer.status_code == 200, answer.text
-    pcm: Pcm = PyavClipReader().read(answer.content, limits=ClipLimits(min_duration_s=0)).pcm
+    pcm: Pcm = InProcessClipReader().decode(answer.content, limits=ClipLimits(min_duration_s=0)).pcm
     return frequency_hz(middle(pcm))
 
 

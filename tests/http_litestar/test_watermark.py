@@ -16,7 +16,7 @@ from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.watermarks import Watermarks
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_http_litestar import HttpLimits
 
 PATHS = ("/v1/audio/watermark", "/audio/watermark")
@@ -29,7 +29,7 @@ async def client(
     watermarks = None
     if detector is not None:
         door = Admission(slots=1, queue=queue, wait_s=30)
-        watermarks = Watermarks(detector=detector, clip_reader=PyavClipReader(), door=door)
+        watermarks = Watermarks(detector=detector, clip_reader=InProcessClipReader(), door=door)
     async with serving(speech_service(ToneSynthesizer()), limits=limits, watermarks=watermarks) as url:
         async with httpx.AsyncClient(base_url=url, timeout=20) as found:
             yield found

@@ -49,6 +49,12 @@ TABLE = [
     (answered("500 Internal Server Error", "InternalError"), "storage_error"),
     (answered("501 Not Implemented", "NotImplemented"), "storage_error"),
     (answered("302 Found"), "storage_error"),
+    (answered("301 Moved Permanently", "PermanentRedirect"), "storage_error"),
+    (RuntimeError("Received redirect without LOCATION ... inner: BareRedirect"), "storage_error"),
+    (RuntimeError("Got invalid list response: InvalidListResponse { }"), "storage_error"),
+    (answered("400 Bad Request", "AuthorizationHeaderMalformed"), "storage_refused"),
+    (answered("400 Bad Request", "ExpiredToken"), "storage_refused"),
+    (answered("400 Bad Request", "EntityTooLarge"), "storage_error"),
     (broken("Connect", REFUSED), "storage_unreachable"),
     (broken("Connect", 'ConnectError( "dns error", Custom { } )'), "storage_unreachable"),
     (broken("Timeout", "TimedOut"), "storage_unreachable"),
@@ -88,6 +94,9 @@ def test_every_failure_has_its_cause_and_tells_no_secret(error: Exception, code:
         (answered("404 Not Found", "NoSuchBucket"), False),
         (answered("501 Not Implemented"), False),
         (answered("400 Bad Request", "InvalidArgument"), False),
+        (answered("507 Insufficient Storage", "XMinioStorageFull"), False),
+        (answered("507 Insufficient Storage"), False),
+        (answered("403 Forbidden", "QuotaExceeded"), False),
     ],
 )
 def test_a_write_is_left_open_unless_it_was_certainly_not_done(error: Exception, open_: bool) -> None:
@@ -119,6 +128,11 @@ def test_a_busy_server_is_not_asked_again_within_a_second() -> None:
         (Signs(401), True),
         (Signs(403, "RequestTimeTooSkewed"), True),
         (Signs(404, "NoSuchBucket"), True),
+        (Signs(400, "InvalidArgument"), True),
+        (Signs(501, "NotImplemented"), True),
+        (Signs(301, "PermanentRedirect"), True),
+        (Signs(404), False),
+        (Signs(200, "NoETag"), False),
         (Signs(500), False),
         (Signs(503), False),
         (Signs(broken="nothing listens there"), False),
@@ -131,6 +145,31 @@ def test_only_what_waiting_cannot_help_stops_the_start(seen: Signs, stops: bool)
     assert (found is not None) is stops
     if found is not None:
         assert (found.code, found.field, found.message) == (error.code, error.field, error.message)
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_full"),
+    [
+        (Signs(507), True),
+        (Signs(507, "XMinioStorageFull"), True),
+        (Signs(403, "QuotaExceeded"), True),
+        (Signs(400, "XMinioAdminBucketQuotaExceeded"), True),
+        (Signs(403, "AccessDenied"), False),
+        (Signs(429, "RequestQuotaExceeded"), False),
+        (Signs(500, "InternalError"), False),
+    ],
+)
+def test_a_bucket_without_room_is_told_from_one_that_fails(seen: Signs, is_full: bool) -> None:
+    assert seen.full is is_full
+
+
+def test_a_list_that_is_refused_is_told_from_an_object_that_is() -> None:
+    def said(seen: Signs, *, listing: bool) -> str:
+        return cause(seen, host="r2.example", bucket="voices", listing=listing).message
+
+    assert "no right to list" in said(Signs(403, "AccessDenied"), listing=True)
+    assert "no right to use the bucket" in said(Signs(403, "AccessDenied"), listing=False)
+    assert "takes a list" in said(Signs(404, "NoSuchKey"), listing=True)
 
 
 def test_what_is_not_the_buckets_does_not_stop_the_start() -> None:

@@ -29,7 +29,7 @@ from chatterbox_api_core.errors import ChatterboxError, Unavailable
 from chatterbox_api_core.model import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechService
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.sounds import frequency_hz, middle
 
@@ -249,7 +249,7 @@ async def spoken(speech: SpeechService, voice: str) -> tuple[float, float]:
     async with speech.stream("Hello there.", voice=voice) as stream:
         data = await stream.read()
     took_s = time.monotonic() - began
-    sound = await asyncio.to_thread(PyavClipReader().read, data, limits=ClipLimits(min_duration_s=0))
+    sound = await asyncio.to_thread(InProcessClipReader().decode, data, limits=ClipLimits(min_duration_s=0))
     return round(frequency_hz(middle(sound.pcm)), -1), took_s
 
 

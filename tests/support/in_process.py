@@ -18,9 +18,10 @@ from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
+from chatterbox_api_core.spool import SpoolBudget
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.watermarks import Watermarks
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_http_litestar import HttpLimits, create_app
 from support.service import free_port
@@ -37,20 +38,22 @@ def speech_service(
     queue: int = 64,
     wait_s: float = 30.0,
     limits: SpeechLimits | None = None,
+    spool_budget: SpoolBudget | None = None,
     sample: bytes | None = None,
 ) -> SpeechService:
     return SpeechService(
         engine="test",
         synthesizer=synthesizer,
         encoders=encoders or [PyavEncoder()],
-        voices=VoiceResolver(library=library_of(store), clip_reader=PyavClipReader(), sample=sample),
+        voices=VoiceResolver(library=library_of(store), clip_reader=InProcessClipReader(), sample=sample),
         admission=Admission(slots=slots or synthesizer.capabilities.concurrent, queue=queue, wait_s=wait_s),
         limits=limits,
+        spool_budget=spool_budget,
     )
 
 
 def library_of(store: VoiceStore | None = None) -> VoiceLibrary:
-    return VoiceLibrary(store=store or MemoryStore(), clip_reader=PyavClipReader())
+    return VoiceLibrary(store=store or MemoryStore(), clip_reader=InProcessClipReader())
 
 
 @asynccontextmanager

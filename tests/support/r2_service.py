@@ -20,7 +20,7 @@ from typing import Any, Final
 import httpx
 
 from chatterbox_api_core.model import ClipLimits, VoiceAudio, VoiceDraft
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 from support.r2_stores import open_store
 from support.s3_faults import Request
@@ -119,7 +119,7 @@ class Answer:
     def hz(self) -> float:
         """The frequency of what was spoken, rounded as well as it can be told."""
         assert self.status == 200, self.body
-        pcm = PyavClipReader().read(self.body, limits=ClipLimits(min_duration_s=0)).pcm
+        pcm = InProcessClipReader().decode(self.body, limits=ClipLimits(min_duration_s=0)).pcm
         return round(frequency_hz(middle(pcm)), -1)
 
     def json(self) -> Any:

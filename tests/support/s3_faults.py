@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -47,8 +48,11 @@ stall         half of the answer, then nothing
 corrupt       one byte of the answer's body is another
 lost-reply    the request is done, and answered with a 500
 lost-request  the request is not done, and answered with a 500
-and refusals, see ANSWERS.
+and refusals, see ANSWERS; any other is written as its status and S3's code, `507 XMinioStorageFull`, or as its status
+alone for an answer that is none of S3's.
 """
+
+_ANSWER: Final = re.compile(r"([2-5]\d\d)(?: (\w+))?")
 
 _SLOW_PAUSE_S: Final = 0.2
 
@@ -116,7 +120,7 @@ class FaultProxy:
 
     def fail(self, fault: str, *, when: Callable[[Request], bool] | None = None, nth: int | None = None) -> None:
         """Choose the fault of the requests to come: of those that `when` picks, or only the nth of them, from 1."""
-        assert fault in FAULTS
+        assert fault in FAULTS or _ANSWER.fullmatch(fault)
         self._call(self._set(fault, when, nth))
 
     def _call(self, work: Awaitable[None]) -> None:
@@ -176,6 +180,8 @@ class FaultProxy:
             if fault == "lost-reply":
                 await self._forward(request)
             reply = _answer(*ANSWERS[fault])
+        elif (answer := _ANSWER.fullmatch(fault)) is not None:
+            reply = _answer(int(answer[1]), answer[2] or "")
         else:
             reply = await self._forward(request)
         half = len(reply) // 2
@@ -231,8 +237,11 @@ def _answer(status: int, code: str) -> bytes:
         f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>As the test wants it.</Message>'
         f"<AWSAccessKeyId>{_ECHOED}</AWSAccessKeyId><StringToSign>{_ECHOED}</StringToSign></Error>"
     ).encode()
+    body = body if code else b"<html>As a gateway says it.</html>"
     again = "Retry-After: 3\r\n" if status in (429, 503) else ""
-    head = f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n{again}Content-Length: {len(body)}\r\n"
+    head = (
+        f"HTTP/1.1 {status} {code or 'None'}\r\nContent-Type: application/xml\r\n{again}Content-Length: {len(body)}\r\n"
+    )
     return head.encode() + b"Connection: close\r\n\r\n" + body
 
 

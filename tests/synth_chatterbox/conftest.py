@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def environment(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[dict[str, str]]:
     """For the model's process. After the test there is none, no unclosed pipe, and no task whose error nobody saw."""
     sites = [TESTS / "synth_chatterbox/quick_site", TESTS / "support/tiny_site", TESTS.parent / "packages/core/src"]
-    sites.append(TESTS.parent / "packages/synth-chatterbox/src")
+    sites += [TESTS.parent / "packages/worker/src", TESTS.parent / "packages/synth-chatterbox/src"]
     caplog.set_level(logging.INFO)
     before = {child.pid for child in psutil.Process().children()}
     with warnings.catch_warnings(record=True) as seen:

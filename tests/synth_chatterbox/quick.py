@@ -10,19 +10,19 @@ from typing import Any
 
 import psutil
 
-from chatterbox_api_synth_chatterbox.lifeline import Patience
-from chatterbox_api_synth_chatterbox.process import ModelProcess
+from chatterbox_api_synth_chatterbox.supervisor import ModelSupervisor
+from chatterbox_api_worker.spec import Timeouts
 
 LONG = "x" * 40_000
 """40 s of steps, and more."""
-PATIENT = Patience(load_s=20, stall_s=20, retry_s=0.3)
+PATIENT = Timeouts(load_s=20, stall_s=20, retry_s=0.3)
 
 
-class Process(ModelProcess):
-    def __init__(self, folder: Path, environment: dict[str, str], patience: Patience = PATIENT) -> None:
+class Process(ModelSupervisor):
+    def __init__(self, folder: Path, environment: dict[str, str], timeouts: Timeouts = PATIENT) -> None:
         config = {"role": "speech", "model": "original", "folder": str(folder), "device": "cpu"}
-        super().__init__(config, title="Quick", patience=patience, environment=environment)
-        self.folder = folder
+        super().__init__(config, title="Quick", timeouts=timeouts, environment=environment)
+        self.folder, self.worker = folder, self._worker
 
     async def __aenter__(self) -> Process:
         return self

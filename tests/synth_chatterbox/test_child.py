@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import pytest
 
-from chatterbox_api_synth_chatterbox.wire import LENGTHS, frame, lengths
+from chatterbox_api_worker.frames import LENGTHS, Header, frame_start, parse_lengths
 
 MODULE = "chatterbox_api_synth_chatterbox.child"
 SPEAK: dict[str, Any] = {"do": "speak", "text": "Hello.", "seed": 1, "language": "en", "params": {}}
@@ -42,9 +42,13 @@ def pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     return process.stdin, process.stdout
 
 
+def frame(header: Header, payload: bytes = b"") -> bytes:
+    return frame_start(header, payload) + payload
+
+
 def heard(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], bytes]:
     _, stdout = pipes(process)
-    head, payload = lengths(stdout.read(LENGTHS.size))
+    head, payload = parse_lengths(stdout.read(LENGTHS.size))
     return json.loads(stdout.read(head)), stdout.read(payload)
 
 

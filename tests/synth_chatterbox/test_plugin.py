@@ -15,9 +15,9 @@ import pytest
 from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_core.plugins import Absent, Incomplete
 from chatterbox_api_synth_chatterbox import settings
-from chatterbox_api_synth_chatterbox.lifeline import Patience
 from chatterbox_api_synth_chatterbox.plugin import plugin
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
+from chatterbox_api_worker.spec import Timeouts
 
 ENVIRONMENT = {
     "CHATTERBOX_MODEL": "Multilingual",
@@ -90,7 +90,7 @@ async def test_every_setting_has_a_default(asked: list[dict[str, Any]]) -> None:
             "concurrent": 4,
             "preload": False,
             "voices_bytes": 64 * 2**20,
-            "patience": Patience(load_s=300, stall_s=120, idle_s=0),
+            "timeouts": Timeouts(load_s=300, stall_s=120, ping_s=30, idle_s=0),
         }
     ]
 
@@ -108,7 +108,7 @@ async def test_every_setting_is_read(asked: list[dict[str, Any]]) -> None:
             "concurrent": 7,
             "preload": True,
             "voices_bytes": 8 * 2**20,
-            "patience": Patience(load_s=900, stall_s=30, idle_s=600),
+            "timeouts": Timeouts(load_s=900, stall_s=30, ping_s=30, idle_s=600),
         }
     ]
 

@@ -15,14 +15,14 @@ import pytest
 from synth_chatterbox.quick import LONG, Process, is_there, until_gone
 
 from chatterbox_api_core.errors import SynthesisFailed, Unavailable
-from chatterbox_api_synth_chatterbox.lifeline import Patience
+from chatterbox_api_worker.spec import Timeouts
 
 FATAL = {
     "kill": ("engine_died", "SIGKILL"),
-    "exit": ("engine_died", "ended with code 1"),
-    "noise": ("engine_died", "riddles"),
-    "riddle": ("engine_died", "riddles"),
-    "nothing": ("engine_died", "riddles"),
+    "exit": ("engine_died", "exited with code 1"),
+    "noise": ("engine_died", "invalid frame"),
+    "riddle": ("engine_died", "invalid frame"),
+    "nothing": ("engine_died", "invalid frame"),
     "cuda": ("synthesis_failed", "RuntimeError"),
 }
 
@@ -44,18 +44,18 @@ async def test_what_ends_the_process_fails_the_request_it_worked_on_and_no_other
         jobs = process.jobs()
         assert jobs.count("load") == 1 + len(FATAL)
         assert [jobs.count(f"[[{word}@3]] this one") for word in FATAL] == [1] * len(FATAL)
-        assert process._child is not None
-        assert process._child._answers == {}
+        assert process.worker._handle is not None
+        assert process.worker._handle._replies == {}
 
 
 async def test_what_hangs_is_ended_and_what_waits_behind_it_is_answered(
     folder: Path, environment: dict[str, str]
 ) -> None:
-    async with Process(folder, environment, Patience(stall_s=1)) as process:
+    async with Process(folder, environment, Timeouts(stall_s=1)) as process:
         hanging, behind = process.begin("[[hang@3]]"), process.begin("behind")
         await process.until_begun("[[hang@3]]")
         pid = process.pid
-        with pytest.raises(SynthesisFailed, match="no sign of life for 1 s") as caught:
+        with pytest.raises(SynthesisFailed, match="did not respond for 1 s") as caught:
             await hanging
         assert caught.value.code == "engine_hung"
         assert await behind == await process.say("behind")
@@ -87,17 +87,17 @@ async def test_a_process_that_ends_again_and_again_is_given_up(
     """It ends between being ready and being asked, each time; no request goes round for ever."""
     async with Process(folder, environment) as process:
         started: list[int] = []
-        upstream = process._start
+        upstream = process.worker._start
 
         async def ends_soon() -> Any:
             child = await upstream()
             started.append(child.pid)
-            child._kill()
-            await child.gone.wait()
+            child._process.kill()
+            await child.exited.wait()
             return child
 
-        monkeypatch.setattr(process, "_start", ends_soon)
-        with pytest.raises(Unavailable, match="again and again") as caught:
+        monkeypatch.setattr(process.worker, "_start", ends_soon)
+        with pytest.raises(Unavailable, match="exited 3 times in a row") as caught:
             await process.say("hello")
         assert caught.value.code == "engine_died"
         assert len(started) == 3
@@ -138,7 +138,7 @@ async def test_pipes_held_by_a_process_of_its_own_hold_up_nothing(
     word: str, folder: Path, environment: dict[str, str]
 ) -> None:
     """The end of the process is seen although all its pipes, or only that of its errors, stay open."""
-    async with Process(folder, environment, Patience(stall_s=2)) as process:
+    async with Process(folder, environment, Timeouts(stall_s=2)) as process:
         began_s = time.monotonic()
         deadly, behind = process.begin(f"[[{word}@1]] bad"), process.begin("behind")
         with pytest.raises(SynthesisFailed, match="SIGKILL"):
@@ -152,7 +152,7 @@ async def test_what_it_prints_neither_blocks_it_nor_reaches_the_frames(
     folder: Path, environment: dict[str, str]
 ) -> None:
     """1.4 MB without the end of a line, on standard output."""
-    async with Process(folder, environment, Patience(stall_s=5)) as process:
+    async with Process(folder, environment, Timeouts(stall_s=5)) as process:
         assert len(await process.say("[[print@1]] a lot")) == 4
         assert len(await process.say("[[print@1]] a lot")) == 4
         pid = process.pid
@@ -168,7 +168,7 @@ async def test_the_last_lines_are_in_the_log(
         with pytest.raises(SynthesisFailed):
             await process.say("[[exit@2]]")
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert "ended with code 1. Its last lines: Traceback" in line
+    assert "exited with code 1. Its last lines: Traceback" in line
     assert "SystemExit: 3" in line
 
 
@@ -205,7 +205,7 @@ async def test_cancelling_while_it_loads_stops_the_loading_for_nobody(
     folder: Path, environment: dict[str, str]
 ) -> None:
     (folder / "loading").write_text("sleep 0.3")
-    async with Process(folder, environment, Patience(idle_s=0.5)) as process:
+    async with Process(folder, environment, Timeouts(idle_s=0.5)) as process:
         one, other = process.begin("one"), process.begin("other")
         await process.until_begun("load")
         one.cancel()
@@ -218,7 +218,7 @@ async def test_loading_that_nobody_waits_for_any_more_is_finished_and_then_given
 ) -> None:
     """Its time without work begins when it is loaded."""
     (folder / "loading").write_text("sleep 0.5")
-    async with Process(folder, environment, Patience(idle_s=0.2)) as process:
+    async with Process(folder, environment, Timeouts(idle_s=0.2)) as process:
         asked = process.begin("never")
         await process.until_begun("load")
         asked.cancel()
@@ -241,16 +241,15 @@ async def test_a_flood_of_cancelled_requests_leaves_nothing(folder: Path, enviro
                 task.cancel()
             await asyncio.wait(flood)
             assert all(task.cancelled() for task in flood)
-        assert process._child is not None
-        assert process._child._answers == {}
         assert await process.say("How many are cancelled?") == (0.0,)
-        assert process._child._answers == {}
-        assert process._running == 0
+        assert process.worker._handle is not None
+        assert process.worker._handle._replies == {}
+        assert process.worker._running == 0
 
 
 async def test_a_cancelled_request_that_hangs_is_ended_all_the_same(folder: Path, environment: dict[str, str]) -> None:
     """Nobody waits for it any more; the next must not wait for it from the beginning."""
-    async with Process(folder, environment, Patience(stall_s=1)) as process:
+    async with Process(folder, environment, Timeouts(stall_s=1)) as process:
         hanging = process.begin("[[hang@1]] x")
         await process.until_begun("[[hang@1]] x")
         pid = process.pid
@@ -262,7 +261,7 @@ async def test_a_cancelled_request_that_hangs_is_ended_all_the_same(folder: Path
 
 async def test_a_pause_of_the_machine_is_not_taken_for_a_hang(folder: Path, environment: dict[str, str]) -> None:
     """As when a machine sleeps: both stand still for longer than a process may be silent."""
-    async with Process(folder, environment, Patience(load_s=5, stall_s=1)) as process:
+    async with Process(folder, environment, Timeouts(load_s=5, stall_s=1)) as process:
         await process.load()
         await asyncio.sleep(0.6)  # until loading is no longer what is watched
         text = "y" * 500

@@ -16,8 +16,8 @@ import pytest
 from synth_chatterbox.quick import LONG, Process, is_there, until_gone
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, Unavailable
-from chatterbox_api_synth_chatterbox import lifeline
-from chatterbox_api_synth_chatterbox.lifeline import Patience
+from chatterbox_api_worker import handle
+from chatterbox_api_worker.spec import Timeouts
 
 # Loading
 
@@ -25,8 +25,8 @@ from chatterbox_api_synth_chatterbox.lifeline import Patience
 LOADING = {
     "fail": (ConfigurationError, "weights_missing", "Weights are missing."),
     "kill": (Unavailable, "engine_died", "SIGKILL"),
-    "crash": (Unavailable, "engine_died", "ended with code 1"),
-    "sleep 60": (Unavailable, "engine_hung", "Loading the model gave no sign of life"),
+    "crash": (Unavailable, "engine_died", "exited with code 1"),
+    "sleep 60": (Unavailable, "engine_hung", "did not respond for 1 s while loading"),
 }
 
 
@@ -36,7 +36,7 @@ async def test_what_cannot_be_loaded_is_said_and_tried_again_later(
 ) -> None:
     kind, code, words = LOADING[what]
     (folder / "loading").write_text(what)
-    async with Process(folder, environment, Patience(load_s=1, retry_s=0.6 if what == "fail" else 60)) as process:
+    async with Process(folder, environment, Timeouts(load_s=1, retry_s=0.6 if what == "fail" else 60)) as process:
         asked = await asyncio.gather(process.begin("one"), process.begin("two"), return_exceptions=True)
         (folder / "loading").unlink()
         for error in asked:
@@ -62,14 +62,14 @@ async def test_what_cannot_be_loaded_is_said_and_tried_again_later(
 async def test_who_waits_long_for_the_model_is_told_how_far_it_is(folder: Path, environment: dict[str, str]) -> None:
     """And the loading goes on: who comes back later speaks."""
     (folder / "loading").write_text("sleep 3")
-    async with Process(folder, environment, Patience(wait_s=1)) as process:
-        assert process.slow_load is None
+    async with Process(folder, environment, Timeouts(wait_s=1)) as process:
+        assert process.worker.slow_load is None
         with pytest.raises(Unavailable, match="Quick is not in memory yet") as told:
             await process.say("one")
         assert told.value.code == "engine_loading"
-        assert process.slow_load is not None
+        assert process.worker.slow_load is not None
         async with asyncio.timeout(20):
-            while process.slow_load is not None:
+            while process.worker.slow_load is not None:
                 await asyncio.sleep(0.05)
         assert len(await process.say("two")) == 4
         assert process.jobs() == ["load", "two"]
@@ -79,12 +79,12 @@ async def test_a_known_failure_holds_on_to_none_of_those_it_was_told_to(
     folder: Path, environment: dict[str, str]
 ) -> None:
     (folder / "loading").write_text("fail")
-    async with Process(folder, environment, Patience(retry_s=60)) as process:
+    async with Process(folder, environment, Timeouts(retry_s=60)) as process:
         for _ in range(30):
             with pytest.raises(ConfigurationError, match="missing"):
                 await process.say("x")
-        assert process._load_failure is not None
-        frames, trace = 0, process._load_failure[1].__traceback__
+        assert process.worker._load_failure is not None
+        frames, trace = 0, process.worker._load_failure[1].__traceback__
         while trace is not None:
             frames, trace = frames + 1, trace.tb_next
         assert frames < 20
@@ -105,7 +105,7 @@ async def test_a_process_that_does_not_start_is_said(folder: Path, environment: 
 
 
 async def test_without_work_the_process_is_gone_and_comes_back(folder: Path, environment: dict[str, str]) -> None:
-    async with Process(folder, environment, Patience(idle_s=0.2)) as process:
+    async with Process(folder, environment, Timeouts(idle_s=0.2)) as process:
         for _ in range(2):
             good = await process.say("good")
             pid = process.pid
@@ -120,8 +120,8 @@ async def test_two_models_are_never_in_memory_at_once(
     folder: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even while one that is being ended takes its time."""
-    monkeypatch.setattr(lifeline, "_END_S", 0.5)
-    async with Process(folder, environment, Patience(idle_s=0.1)) as process:
+    monkeypatch.setattr(handle, "_EXIT_S", 0.5)
+    async with Process(folder, environment, Timeouts(idle_s=0.1)) as process:
         await process.say("good")
         pid = process.pid
         assert pid is not None
@@ -136,7 +136,7 @@ async def test_two_models_are_never_in_memory_at_once(
 
 async def test_requests_at_the_moment_of_leaving_all_succeed(folder: Path, environment: dict[str, str]) -> None:
     chance, idle_s = random.Random(7), 0.05
-    async with Process(folder, environment, Patience(idle_s=idle_s)) as process:
+    async with Process(folder, environment, Timeouts(idle_s=idle_s)) as process:
         good = await process.say("good")
         for _ in range(12):
             await asyncio.sleep(chance.uniform(0.7, 1.3) * idle_s)
@@ -148,7 +148,7 @@ async def test_requests_at_the_moment_of_leaving_all_succeed(folder: Path, envir
 async def test_work_that_goes_on_beside_work_that_has_ended_is_not_cut_off(
     folder: Path, environment: dict[str, str]
 ) -> None:
-    async with Process(folder, environment, Patience(idle_s=0.05)) as process:
+    async with Process(folder, environment, Timeouts(idle_s=0.05)) as process:
         short, long = process.begin("short"), process.begin("y" * 300)
         await short
         assert len(await long) == 4
@@ -163,12 +163,12 @@ async def test_closing_at_any_moment_leaves_nothing(
     when: str, folder: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was asked is told that the service stops; see Process.__aexit__."""
-    monkeypatch.setattr(lifeline, "_END_S", 0.5)
+    monkeypatch.setattr(handle, "_EXIT_S", 0.5)
     if when == "loading":
         (folder / "loading").write_text("sleep 60")
     asked: list[asyncio.Task[Any]] = []
     text = "[[hang@1]]" if when == "hanging" else LONG
-    async with Process(folder, environment, Patience(idle_s=0.02 if when == "ending" else 0)) as process:
+    async with Process(folder, environment, Timeouts(idle_s=0.02 if when == "ending" else 0)) as process:
         if when in ("idle", "ending", "stopped"):
             await process.say("good")
         if when == "ending":
@@ -200,7 +200,7 @@ async def test_closing_at_any_moment_leaves_nothing(
 async def test_closing_at_random_moments_leaves_nothing(folder: Path, environment: dict[str, str]) -> None:
     chance = random.Random(3)
     for _ in range(5):
-        async with Process(folder, environment, Patience(idle_s=0.03)) as process:
+        async with Process(folder, environment, Timeouts(idle_s=0.03)) as process:
             asked = [process.begin("good") for _ in range(3)]
             await asyncio.sleep(chance.uniform(0, 0.4))
             await process.close()
@@ -216,11 +216,11 @@ def test_the_death_of_the_service_ends_the_process(doing: str, folder: Path, env
     script = f"""
 import asyncio
 from pathlib import Path
-from chatterbox_api_synth_chatterbox.process import ModelProcess
+from chatterbox_api_synth_chatterbox.supervisor import ModelSupervisor
 
 async def main():
     config = {{"role": "speech", "folder": {str(folder)!r}}}
-    process = ModelProcess(config, title="Quick", environment={environment!r})
+    process = ModelSupervisor(config, title="Quick", environment={environment!r})
     asked = asyncio.create_task(process.load())
     jobs = Path({str(folder / "jobs")!r})
     while not jobs.exists():

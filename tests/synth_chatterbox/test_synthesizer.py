@@ -22,8 +22,8 @@ from chatterbox_api_core.errors import (
     Unavailable,
 )
 from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
-from chatterbox_api_synth_chatterbox.lifeline import Patience
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
+from chatterbox_api_worker.spec import Timeouts
 
 SEEDED: Final = Utterance("Hello there.", seed=1)
 SILENT, FAILING, DEADLY, HANGING = 2.0, 3.0, 4.0, 5.0
@@ -169,7 +169,7 @@ async def test_50_requests_of_10_voices_sound_as_each_does_alone(opened: Open) -
 
 async def test_voices_outlast_the_process(opened: Open, jobs: Callable[[], list[str]]) -> None:
     clip = Clip()
-    async with opened(patience=Patience(idle_s=0.1)) as engine:
+    async with opened(timeouts=Timeouts(idle_s=0.1)) as engine:
         sound = await say(engine, SEEDED, clip)
         pid = engine.pid
         assert pid is not None
@@ -254,7 +254,7 @@ async def test_a_failed_analysis_counts_once_however_many_wait_for_it(opened: Op
 
 
 async def test_an_analysis_that_hangs_is_ended(opened: Open) -> None:
-    async with opened(patience=Patience(stall_s=1)) as engine:
+    async with opened(timeouts=Timeouts(stall_s=1)) as engine:
         error = await fails(engine, "Hello.", Clip("h", first=HANGING))
         assert error.code == "engine_hung"
         assert len(await say(engine, SEEDED, Clip("g"))) == 4
@@ -262,7 +262,7 @@ async def test_an_analysis_that_hangs_is_ended(opened: Open) -> None:
 
 async def test_a_model_that_cannot_be_loaded_is_not_ready(opened: Open, tmp_path: Path) -> None:
     (tmp_path / "loading").write_text("fail")
-    async with opened(preload=True, patience=Patience(retry_s=60)) as engine:
+    async with opened(preload=True, timeouts=Timeouts(retry_s=60)) as engine:
         error = await fails(engine, "Hello.")
         with pytest.raises(Unavailable) as caught:
             await engine.ready()
@@ -293,7 +293,7 @@ async def test_leaving_returns_at_once_and_frees_the_engine(opened: Open, jobs: 
             assert task.cancelled()
         async with aclosing(engine.speak(SEEDED, None)) as sound:
             await anext(sound)
-        assert engine._process._running == 0
+        assert engine._process._worker._running == 0
         await engine.ready()
 
 

@@ -13,24 +13,24 @@ import psutil
 import pytest
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, SynthesisFailed, Unavailable
-from chatterbox_api_synth_chatterbox.lifeline import Patience
 from chatterbox_api_synth_chatterbox.loading import load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS
-from chatterbox_api_synth_chatterbox.process import ModelProcess
-from chatterbox_api_synth_chatterbox.wire import as_error, as_failure
+from chatterbox_api_synth_chatterbox.supervisor import ModelSupervisor
+from chatterbox_api_worker.frames import error_from_frame, error_to_frame
+from chatterbox_api_worker.spec import Timeouts
 
 TINY = Path(__file__).parents[1] / "support/tiny_site"
 GOOD = "Hello there."
 
 
-class Process(ModelProcess):
+class Process(ModelSupervisor):
     """The original model's, on the CPU."""
 
     def __init__(self, folder: Path, marks: Path) -> None:
         super().__init__(
             {"role": "speech", "model": "original", "folder": str(folder), "device": "cpu"},
             title="Small",
-            patience=Patience(retry_s=1.0),
+            timeouts=Timeouts(retry_s=1.0),
             environment={
                 "PYTHONPATH": os.pathsep.join(filter(None, (str(TINY), os.environ.get("PYTHONPATH")))),
                 "CHATTERBOX_TEST_FAULTS": str(marks),
@@ -39,7 +39,7 @@ class Process(ModelProcess):
         self.planted = marks / "planted"
 
     async def say(self, text: str = GOOD) -> bytes:
-        return (await self.run({"do": "speak", "text": text, "seed": 1, "language": "en", "params": {}}))[1]
+        return bytes((await self.run({"do": "speak", "text": text, "seed": 1, "language": "en", "params": {}}))[1])
 
     async def failure(self, text: str = GOOD) -> ChatterboxError:
         with pytest.raises(ChatterboxError) as caught:
@@ -152,7 +152,7 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence_with_a_remedy(
     }[what]
     with pytest.raises(ChatterboxError, match=words) as caught:
         load_engine(MODELS["original"], folder=folder, device=device, report=lambda _: None)
-    received = as_error(as_failure(caught.value))
+    received = error_from_frame(error_to_frame(caught.value))
     assert type(received) is type(caught.value) is cls
     assert (received.code, received.message, received.remedy) == (code, caught.value.message, caught.value.remedy)
     assert received.remedy

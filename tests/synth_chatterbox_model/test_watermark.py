@@ -13,8 +13,9 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -23,16 +24,17 @@ import pytest_asyncio
 from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_core.model import ClipLimits, Pcm, WatermarkFinding
 from chatterbox_api_core.plugins import Ready
-from chatterbox_api_encoders.clip_reader import PyavClipReader
+from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_synth_chatterbox.detector import HEARD_S, THRESHOLD, PerthDetector
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
-from chatterbox_api_synth_chatterbox.lifeline import Patience
 from chatterbox_api_synth_chatterbox.models import RATE_HZ
 from chatterbox_api_synth_chatterbox.perth_plugin import plugin
 from chatterbox_api_synth_chatterbox.watermark_jobs import load
 from chatterbox_api_testkit.sounds import voice_like
+from chatterbox_api_worker.serving import JobContext
+from chatterbox_api_worker.spec import Timeouts
 
 FILES: Final = ("wav", "mp3", "flac", "ogg", "opus", "aac", "m4a", "webm")
 TEMPOS: Final[tuple[dict[str, Any], ...]] = ({"tempo": 0.5}, {"tempo": 0.8}, {"tempo": 1.25}, {"tempo": 2.0})
@@ -58,8 +60,11 @@ def through(sound: Pcm, name: str, **effects: Any) -> Pcm:
     """Encoded as the service would, at the encoder's defaults, and decoded as an upload would be."""
     encoder = next(found for found in (PyavEncoder(), SoundfileEncoder()) if name in {f.name for f in found.formats})
     chosen = next(offered for offered in encoder.formats if offered.name == name)
-    encoding = encoder.open(chosen, rate_hz=sound.rate_hz, complete=True, **effects)
-    return PyavClipReader().read(encoding.feed(sound) + encoding.finish(), limits=ANY).pcm
+    sink = BytesIO()
+    encoding = encoder.open(chosen, sink, rate_hz=sound.rate_hz, complete=True, **effects)
+    encoding.feed(sound)
+    encoding.finish()
+    return InProcessClipReader().decode(sink.getvalue(), limits=ANY).pcm
 
 
 def handled(sound: Pcm, *more: dict[str, Any]) -> Iterator[tuple[str, Pcm]]:
@@ -73,10 +78,10 @@ def handled(sound: Pcm, *more: dict[str, Any]) -> Iterator[tuple[str, Pcm]]:
 @cache
 def detect() -> Callable[[Pcm], float]:
     """Perth's number for a sound, by the job that the detector's process does."""
-    job = load({}, lambda _: None)["detect"]
+    job, context = load({}, lambda _: None)["detect"], cast("JobContext", None)  # the job has no steps
 
     def confidence(sound: Pcm) -> float:
-        answer, _ = job({"rate_hz": sound.rate_hz}, bytes(sound.samples.cast("B")), lambda: None)
+        answer, _ = job({"rate_hz": sound.rate_hz}, bytes(sound.samples.cast("B")), context)
         return float(answer["confidence"])
 
     return confidence
@@ -168,7 +173,7 @@ def test_of_a_steady_hum_perth_tells_nothing() -> None:
 
 @pytest_asyncio.fixture
 async def detector() -> AsyncGenerator[PerthDetector, None]:
-    async with PerthDetector.open(patience=Patience(idle_s=1.0)) as opened:
+    async with PerthDetector.open(timeouts=Timeouts(idle_s=1.0)) as opened:
         yield opened
 
 

@@ -9,17 +9,19 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import parselmouth
 import psutil
 import pytest
 
-from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed
+from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
 from chatterbox_api_core.model import Pcm, Utterance
 from chatterbox_api_synth_espeak.pitch import REACH_HZ, nearest
 from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer
 from chatterbox_api_testkit.sounds import collect, prompt, voice_like
+from chatterbox_api_worker.spec import Timeouts
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it goes home."
 
@@ -105,6 +107,55 @@ async def test_a_frozen_child_is_replaced_when_it_is_left() -> None:
         assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 1
 
 
+QUICK = Timeouts(load_s=30, stall_s=1, ping_s=1, cancel_s=0.5, retry_s=0.5)
+
+
+async def frozen(child: psutil.Process) -> None:
+    """Stop a process; the signal takes effect only when each of its threads has had a turn."""
+    child.suspend()
+    async with asyncio.timeout(10):
+        while child.status() != psutil.STATUS_STOPPED:
+            await asyncio.sleep(0.01)
+
+
+async def test_no_child_that_responds_is_not_ready_until_one_is_there_again() -> None:
+    async with EspeakSynthesizer.open(processes=2, timeouts=Timeouts(load_s=30, ping_s=3)) as engine:
+        await engine.ready()
+        for child in children_of_espeak():
+            await frozen(child)
+        with pytest.raises(Unavailable):
+            await engine.ready()
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(Unavailable):
+                    await engine.ready()
+                    break
+        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 1
+
+
+async def test_one_child_that_responds_is_ready() -> None:
+    async with EspeakSynthesizer.open(processes=2) as engine:
+        await frozen(children_of_espeak()[0])
+        await engine.ready()
+
+
+async def test_who_meets_a_frozen_child_is_spoken_to_by_the_next() -> None:
+    async with EspeakSynthesizer.open(processes=1, timeouts=QUICK) as engine:
+        await frozen(children_of_espeak()[0])
+        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 1
+
+
+async def test_a_child_that_freezes_while_it_speaks_fails_its_request_and_no_other() -> None:
+    async with EspeakSynthesizer.open(processes=1, timeouts=QUICK) as engine:
+        sound = engine.speak(Utterance(SENTENCE * 40), None)
+        await anext(sound)
+        await frozen(children_of_espeak()[0])
+        with pytest.raises(SynthesisFailed, match="did not respond for 1 s"):
+            async for _ in sound:
+                pass
+        assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 1
+
+
 async def test_left_mid_frame_it_finds_its_way_back() -> None:
     """Cancelled at any moment, also between the head and the body of a frame, the next request hears only itself."""
     async with EspeakSynthesizer.open(processes=1) as engine:
@@ -155,7 +206,7 @@ def test_no_child_outlives_a_killed_parent(tmp_path: Path) -> None:
     ("options", "field"),
     [({"language": "klingon"}, "ESPEAK_LANGUAGE"), ({"data_path": "/nowhere/data"}, "ESPEAK_DATA_PATH")],
 )
-async def test_wrong_settings_stop_the_start(options: dict[str, str], field: str) -> None:
+async def test_wrong_settings_stop_the_start(options: dict[str, Any], field: str) -> None:
     began = time.monotonic()
     with pytest.raises(ConfigurationError) as caught:
         async with EspeakSynthesizer.open(processes=2, **options):

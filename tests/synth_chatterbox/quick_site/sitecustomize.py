@@ -38,27 +38,27 @@ def load(config: dict[str, Any], report: Callable[[str], None]) -> dict[str, Any
     if word == "sleep":
         time.sleep(float(rest))
 
-    def prepare(head: dict[str, Any], clip: bytes, checkpoint: Callable[[], None]) -> tuple[dict[str, Any], bytes]:
+    def prepare(header: dict[str, Any], clip: bytes, context: Any) -> tuple[dict[str, Any], bytes]:
         """A clip whose first sample is above 1 fails by its value."""
         _record(folder, "prepare")
         (first,) = struct.unpack_from("f", clip)
         if first > 1:
             planted = {2.0: "audio", 3.0: "raise", 4.0: "kill", 5.0: "hang"}[first]
-            faults.planted(f"[[{planted}@1]]", checkpoint)()
+            faults.planted(f"[[{planted}@1]]", context.checkpoint)()
         time.sleep(0.05)
         return {}, hashlib.sha256(clip).digest()
 
-    def speak(head: dict[str, Any], voice: bytes, checkpoint: Callable[[], None]) -> tuple[dict[str, Any], bytes]:
+    def speak(header: dict[str, Any], voice: bytes, context: Any) -> tuple[dict[str, Any], bytes]:
         """As many steps as the text has characters; four samples that nothing else would have."""
-        _record(folder, head["text"])
-        step = faults.planted(head["text"], checkpoint)
-        for _ in head["text"]:
+        _record(folder, header["text"])
+        step = faults.planted(header["text"], context.checkpoint)
+        for _ in header["text"]:
             time.sleep(STEP_S)
             step()
-        if head["text"] == "How many are cancelled?":
+        if header["text"] == "How many are cancelled?":
             worker = _worker()
             return {}, struct.pack("f", len(worker._cancelled))
-        told = f"{head['text']} {head['seed']} {head['language']} {head['params']}".encode() + voice
+        told = f"{header['text']} {header['seed']} {header['language']} {header['params']}".encode() + voice
         return {}, struct.pack("4f", *(byte / 256 for byte in hashlib.sha256(told).digest()[:4]))
 
     return {"prepare": prepare, "speak": speak}

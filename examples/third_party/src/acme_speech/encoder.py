@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from chatterbox_api_core.model import AudioFormat, Effect, Pcm
+from chatterbox_api_core.ports import ByteSink
 
 __all__ = ["AU", "AuEncoder"]
 
@@ -25,6 +26,7 @@ class AuEncoder:
     def open(
         self,
         audio_format: AudioFormat,
+        sink: ByteSink,
         *,
         rate_hz: int,
         complete: bool,
@@ -33,32 +35,22 @@ class AuEncoder:
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> _AuEncoding:
-        return _AuEncoding(rate_hz, complete=complete)
+        return _AuEncoding(sink, rate_hz, complete=complete)
 
 
 class _AuEncoding:
-    def __init__(self, rate_hz: int, *, complete: bool) -> None:
-        self._rate_hz, self._complete = rate_hz, complete
-        self._held = bytearray()
-        self._begun = False
+    def __init__(self, sink: ByteSink, rate_hz: int, *, complete: bool) -> None:
+        self._sink, self._rate_hz, self._complete = sink, rate_hz, complete
+        self._size_bytes = 0
+        sink.write(_header(rate_hz, _UNKNOWN_SIZE))
 
-    def feed(self, pcm: Pcm) -> bytes:
-        data = _to_s16be(pcm)
+    def feed(self, pcm: Pcm) -> None:
+        self._size_bytes += self._sink.write(_to_s16be(pcm))
+
+    def finish(self) -> None:
         if self._complete:
-            self._held += data
-            return b""
-        return self._head() + data
-
-    def finish(self) -> bytes:
-        if self._complete:
-            return _header(self._rate_hz, len(self._held)) + self._held
-        return self._head()
-
-    def _head(self) -> bytes:
-        if self._begun:
-            return b""
-        self._begun = True
-        return _header(self._rate_hz, _UNKNOWN_SIZE)
+            self._sink.seek(0)
+            self._sink.write(_header(self._rate_hz, self._size_bytes))
 
 
 def _header(rate_hz: int, size_bytes: int) -> bytes:

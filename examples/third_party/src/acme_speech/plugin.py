@@ -9,11 +9,11 @@ from typing import Final
 
 from chatterbox_api_core.plugins import Absent, Plugin, Ready, State
 from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
-from chatterbox_api_core.settings import Setting, integer
+from chatterbox_api_core.settings import Setting, integer, path
 
 __all__ = ["encoder", "synthesizer", "voice_store"]
 
-FOLDER: Final = Setting("ACME_FOLDER", "", "The folder of Acme's voices.", str)
+FOLDER: Final = Setting("ACME_FOLDER", "", "The folder of Acme's voices.", path)
 LETTER_MS: Final = Setting("ACME_LETTER_MS", "60", "How long Acme buzzes per letter.", integer(20, 200))
 
 
@@ -43,7 +43,7 @@ async def _open_encoder(env: Mapping[str, str]) -> AsyncGenerator[Encoder, None]
 async def _open_voice_store(env: Mapping[str, str]) -> AsyncGenerator[VoiceStore, None]:
     from acme_speech.store import FolderStore
 
-    async with FolderStore.open(Path(FOLDER.read(env))) as store:
+    async with FolderStore.open(FOLDER.read(env) or Path()) as store:
         yield store
 
 

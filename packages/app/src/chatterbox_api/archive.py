@@ -1,7 +1,8 @@
 """Voices in one file, for backups and for moving: a zip of the clips and of `voices.json`.
 
-Nothing is ever unpacked to a path: clips are read by the number that `voices.json` gives them, within limits, and
-taken in by the library, which reads them as it reads any upload.
+Nothing is ever unpacked to a path: clips are read by the name that `voices.json` gives them, within limits, and
+taken in by the library, which reads them as it reads any upload. `Members` finds both in a zip that was unpacked and
+packed again, too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chatterbox_api_core.errors import ChatterboxError, InvalidInput, NameTaken, NotFound
+from chatterbox_api.archive_members import MANIFEST, Members, unreadable
+from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
 from chatterbox_api_core.model import Voice
 from chatterbox_api_core.names import canonical_name
@@ -24,7 +26,6 @@ from chatterbox_api_core.voices import VoiceLibrary
 
 __all__ = ["read_archive", "write_archive"]
 
-_MANIFEST: Final = "voices.json"
 _SCHEMA: Final = 1
 _MAX_MANIFEST_BYTES: Final = 16 * 2**20
 _MAX_CLIP_BYTES: Final = 10 * 2**20
@@ -65,7 +66,7 @@ async def write_archive(
                     }
                 )
             manifest = {"schema": _SCHEMA, "voices": entries}
-            archive.writestr(_MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+            archive.writestr(MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -91,13 +92,14 @@ async def read_archive(library: VoiceLibrary, path: Path, *, existing: str) -> A
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = _entries(archive, path)
+            members = Members(archive, path)
+            entries = _entries(members, path)
             if existing == "refuse":
                 await _refuse_taken(library, entries)
             for entry in entries:
-                yield await _take_in(library, entry, _clip(archive, entry, path), replace=existing == "replace")
+                yield await _take_in(library, entry, _clip(members, entry, path), replace=existing == "replace")
     except (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error, EOFError) as error:
-        raise _unreadable(path, "it is damaged, or was not exported by this program") from error
+        raise unreadable(path, "it is damaged, or was not exported by this program") from error
 
 
 async def _refuse_taken(library: VoiceLibrary, entries: list[dict[str, Any]]) -> None:
@@ -149,22 +151,22 @@ async def _sorted_aliases(
     return free, taken
 
 
-def _entries(archive: zipfile.ZipFile, path: Path) -> list[dict[str, Any]]:
+def _entries(members: Members, path: Path) -> list[dict[str, Any]]:
     try:
-        manifest = json.loads(_member(archive, _MANIFEST, _MAX_MANIFEST_BYTES, path))
+        manifest = json.loads(members.read(MANIFEST, _MAX_MANIFEST_BYTES))
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"its {_MANIFEST} is damaged") from error
+        raise unreadable(path, f"its {MANIFEST} is damaged") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != _SCHEMA:
-        raise _unreadable(path, "it was exported by another version")
+        raise unreadable(path, "it was exported by another version")
     entries = manifest.get("voices")
     if not isinstance(entries, list) or not all(
         isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("name", "clip", "sha256"))
         for entry in entries
     ):
-        raise _unreadable(path, f"its {_MANIFEST} is incomplete")
+        raise unreadable(path, f"its {MANIFEST} is incomplete")
     for entry in entries:
         if not isinstance(entry.get("aliases", []), list):
-            raise _unreadable(path, f"its {_MANIFEST} is incomplete")
+            raise unreadable(path, f"its {MANIFEST} is incomplete")
     for entry in entries:
         entry["aliases"] = [alias for alias in entry.get("aliases") or () if isinstance(alias, str)]
         for key in ("language", "consent", "filename"):
@@ -173,26 +175,8 @@ def _entries(archive: zipfile.ZipFile, path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _clip(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path) -> bytes:
-    data = _member(archive, entry["clip"], _MAX_CLIP_BYTES, path)
+def _clip(members: Members, entry: dict[str, Any], path: Path) -> bytes:
+    data = members.read(entry["clip"], _MAX_CLIP_BYTES)
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise _unreadable(path, f"the clip of {entry['name']!r} is damaged")
+        raise unreadable(path, f"the clip of {entry['name']!r} is damaged")
     return data
-
-
-def _member(archive: zipfile.ZipFile, name: str, max_bytes: int, path: Path) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise _unreadable(path, f"it has no {name[:80]}") from None
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-        raise _unreadable(path, f"its {name[:80]} is packed in another way")  # bzip2 and lzma unpack without bound
-    with archive.open(info) as member:
-        data = member.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise _unreadable(path, f"its {name[:80]} is too large")
-    return data
-
-
-def _unreadable(path: Path, reason: str) -> InvalidInput:
-    return InvalidInput(f"{path} cannot be imported: {reason}.", code="invalid_archive", field="file")

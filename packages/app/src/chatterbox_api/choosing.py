@@ -20,6 +20,7 @@ from chatterbox_api_core.plugins import (
     OnRequest,
     Plugin,
     installed,
+    installed_name,
     load,
 )
 from chatterbox_api_core.settings import Setting
@@ -36,7 +37,7 @@ AUTO: Final[Mapping[str, tuple[str, ...]]] = {
     CLIP_CACHES: ("memory", "none"),
     WATERMARK_DETECTORS: ("perth",),
 }
-"""What `auto` tries, in this order. Adapters of third parties are chosen by name."""
+"""What `auto` tries, in this order. Adapters of third parties are chosen by name: `ENCODERS=auto, theirs`."""
 
 _SETTINGS: Final[Mapping[str, Setting[Any]]] = {
     VOICE_STORES: settings.VOICE_STORE,
@@ -58,16 +59,19 @@ def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
     """
     setting = _SETTINGS[group]
     value = setting.read(env)
-    names = value if isinstance(value, tuple) else (value,)
-    if names == ("auto",):
-        return _automatic(group, env)
-    if not names:
+    if not value:
         raise ConfigurationError(f"{setting.name} names nothing.", field=setting.name, remedy="Name one, or auto.")
-    for name in names:
+    names: list[str] = []
+    for word in value if isinstance(value, tuple) else (value,):
+        if word == "auto":
+            names.extend(_automatic(group, env))
+            continue
+        name = installed_name(group, word)
         reason = not_set_up(load(group, name), env)
         if reason:
             raise ConfigurationError(f"{setting.name}={name} cannot be used: {reason}.", field=setting.name)
-    return names
+        names.append(name)
+    return tuple(dict.fromkeys(names))
 
 
 def not_set_up(plugin: Plugin[Any], env: Mapping[str, str]) -> str | None:

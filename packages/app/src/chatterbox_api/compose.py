@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chatterbox_api import settings
 from chatterbox_api.choosing import chosen, not_set_up
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.caching import ClipCache
-from chatterbox_api_core.errors import ConfigurationError, InvalidAudio, PluginError
+from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, PluginError
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.plugins import (
     CLIP_CACHES,
@@ -27,10 +27,17 @@ from chatterbox_api_core.plugins import (
 from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore, WatermarkDetector
 from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import Pauses, SpeechLimits, SpeechService
+from chatterbox_api_core.spool import SpoolBudget
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.watermarks import Watermarks
 
-__all__ = ["Library", "Service", "compose", "compose_library", "compose_watermarks", "open_store"]
+__all__ = ["Library", "Service", "compose", "compose_library", "compose_watermarks", "open_store", "speech_limits"]
+
+_log = logging.getLogger(__name__)
+
+_OPEN_S: Final = 60.0
+"""The longest that an adapter may take to open: it starts processes and looks at folders, and loads no weights."""
+_NOTICE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,11 @@ class Library:
 
 
 @asynccontextmanager
-async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> AsyncGenerator[Service, None]:
+async def compose(env: Mapping[str, str], *, limits: SpeechLimits | None = None) -> AsyncGenerator[Service, None]:
     """Open the configured adapters for as long as the context lasts. Raises ConfigurationError.
 
     Args:
-        max_chars: instead of MAX_INPUT_CHARS.
+        limits: of a request, instead of those of the settings.
     """
     async with AsyncExitStack() as stack:
         encoders: list[Encoder] = [await _opened(stack, ENCODERS, name, env) for name in chosen(ENCODERS, env)]
@@ -78,7 +85,7 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
                     library=library.voices,
                     clip_reader=library.clip_reader,
                     limits=library.limits,
-                    sample=await asyncio.to_thread(_sample, env, library.clip_reader, library.limits),
+                    sample=await _sample(env, library.clip_reader, library.limits),
                 ),
                 admission=Admission(
                     slots=synthesizer.capabilities.concurrent,
@@ -88,15 +95,26 @@ async def compose(env: Mapping[str, str], *, max_chars: int | None = None) -> As
                 pauses=Pauses(
                     settings.SENTENCE_PAUSE_MS.read(env) / 1000, settings.PARAGRAPH_PAUSE_MS.read(env) / 1000
                 ),
-                limits=SpeechLimits(
-                    max_chars=max_chars or settings.MAX_INPUT_CHARS.read(env),
-                    engine_wait_s=settings.ENGINE_WAIT_S.read(env),
+                limits=limits or speech_limits(env),
+                spool_budget=SpoolBudget(
+                    memory_bytes=settings.SPOOL_MEMORY_MB.read(env) * 2**20,
+                    disk_bytes=settings.SPOOL_DISK_MB.read(env) * 2**20,
+                    directory=str(settings.SPOOL_DIR.read(env) or "") or None,
                 ),
             ),
             voices=library.voices,
             store_name=library.store_name,
             watermarks=await _watermarks(stack, env, library.clip_reader),
         )
+
+
+def speech_limits(env: Mapping[str, str]) -> SpeechLimits:
+    """The bounds of one request, as the settings say."""
+    return SpeechLimits(
+        max_chars=settings.MAX_INPUT_CHARS.read(env),
+        max_audio_s=settings.MAX_AUDIO_S.read(env),
+        engine_wait_s=settings.ENGINE_WAIT_S.read(env),
+    )
 
 
 @asynccontextmanager
@@ -157,26 +175,39 @@ def _detector(env: Mapping[str, str]) -> str | None:
 
 
 async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str, str]) -> Any:
+    """Open an adapter, within its time. What is no error of core's becomes one. Raises ChatterboxError."""
+    deadline = asyncio.timeout(_OPEN_S)
+    notice = asyncio.get_running_loop().call_later(
+        _NOTICE_S, _log.info, "opening '%s' takes more than %g s", name, _NOTICE_S
+    )
     try:
-        return await stack.enter_async_context(load(group, name).open(env))
-    except ImportError as error:
+        async with deadline:
+            return await stack.enter_async_context(load(group, name).open(env))
+    except ChatterboxError:
+        raise
+    except Exception as error:
+        late = isinstance(error, TimeoutError) and deadline.expired()
+        reason = f"it took more than {_OPEN_S:g} s" if late else f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"The adapter '{name}' cannot be opened: {error}.",
+            f"The adapter '{name}' cannot be opened: {reason}.",
             code="plugin_broken",
             remedy="Reinstall the package that brings it, or choose another.",
         ) from error
+    finally:
+        notice.cancel()
 
 
-def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+async def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
-    if not path:
+    if path is None:
         return None
     try:
-        data = Path(path).read_bytes()
-        clip_reader.read(data, limits=limits)
+        data = await asyncio.to_thread(path.read_bytes)
+        await clip_reader.read(data, limits=limits)
     except (OSError, InvalidAudio) as error:
+        reason = f"{error.strerror}." if isinstance(error, OSError) else error.message
         raise ConfigurationError(
-            f"VOICE_SAMPLE_PATH={path} cannot be used: {getattr(error, 'strerror', None) or error}",
+            f"VOICE_SAMPLE_PATH={path} cannot be used: {reason}",
             field="VOICE_SAMPLE_PATH",
             remedy="Name a recording, or remove it.",
         ) from error

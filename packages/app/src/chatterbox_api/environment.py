@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dotenv import dotenv_values
-
 from chatterbox_api import settings
+from chatterbox_api.env_file import read_env_file
 from chatterbox_api_core.errors import ConfigurationError, PluginError
 from chatterbox_api_core.plugins import GROUPS, installed, load
 from chatterbox_api_core.settings import Setting
@@ -40,13 +39,11 @@ def read_environment(env_file: Path | None = None) -> dict[str, str]:
         env_file: `.env` of the working folder when None, where there is one.
     """
     path = Path(".env") if env_file is None else env_file
-    if env_file is not None and not path.is_file():
-        raise ConfigurationError(f"There is no file {path}.", field="--env-file")
-    try:
-        from_file = {name: value or "" for name, value in dotenv_values(path).items()} if path.is_file() else {}
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8.", remedy="Save it as UTF-8.") from None
-    _check_names(from_file, os.environ, file=path)
+    if env_file is not None and (not path.exists() or path.is_dir()):
+        raise ConfigurationError(f"There is no file {path}.", field="--env-file", remedy="Name a file of settings.")
+    declared = declared_settings()
+    from_file = read_env_file(path, declared=declared) if env_file is not None or _is_meant(path) else {}
+    _check_names(from_file, os.environ, file=path, declared={setting.name for setting in declared})
     return {**from_file, **os.environ}
 
 
@@ -81,14 +78,21 @@ def check_all(env: Mapping[str, str]) -> None:
         raise ConfigurationError("\n".join(["Several settings are wrong.", *map(str, wrong)]), field=wrong[0].field)
 
 
-def _check_names(from_file: Mapping[str, str], environment: Mapping[str, str], *, file: Path) -> None:
-    declared = {setting.name for setting in declared_settings()}
+def _is_meant(path: Path) -> bool:
+    """Whether `.env` is a file of settings. A link that leads nowhere is: without it, settings would be missing."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def _check_names(
+    from_file: Mapping[str, str], environment: Mapping[str, str], *, file: Path, declared: set[str]
+) -> None:
     prefixes = (_OWN_PREFIX, *_plugin_prefixes(declared))
     for name, value in [*from_file.items(), *environment.items()]:
         if name in declared or _KUBERNETES_LINK.fullmatch(f"{name}={value}"):
             continue
-        near = next((known for known in sorted(declared) if _is_near(name, known)), None)
-        if near is None and not name.startswith(prefixes):
+        spelled = name.upper() if name in from_file else name  # `port` in the environment may be anyone's
+        near = next((known for known in sorted(declared) if spelled == known or _is_near(spelled, known)), None)
+        if near is None and not spelled.startswith(prefixes):
             continue
         raise ConfigurationError(
             f"There is no setting {name}.",

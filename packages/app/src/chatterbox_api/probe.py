@@ -10,13 +10,16 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from chatterbox_api.cli.loading import LOADING
 from chatterbox_api.environment import read_environment
-from chatterbox_api_core.errors import ChatterboxError
+from chatterbox_api_core.errors import ChatterboxError, Unavailable
 from chatterbox_api_core.plugins import Absent, Incomplete, OnRequest, load
 
 __all__ = ["main"]
+
+_READY_S: Final = 10.0
 
 
 async def _probe(group: str, name: str, env: Mapping[str, str]) -> dict[str, str]:
@@ -29,7 +32,23 @@ async def _probe(group: str, name: str, env: Mapping[str, str]) -> dict[str, str
     if isinstance(state, OnRequest):  # not opened: that may be where its price is paid
         return {"state": "on request", "detail": state.reason}
     async with plugin.open(env) as adapter:
+        if reason := await _unavailable(adapter):
+            return {"state": "unavailable", "detail": reason}
         return {"state": "ready", "detail": _describe(adapter)}
+
+
+async def _unavailable(adapter: Any) -> str | None:
+    """Why an adapter that is open is not able to serve; None where it is, and where its port does not ask."""
+    if not hasattr(adapter, "ready"):
+        return None
+    try:
+        async with asyncio.timeout(_READY_S):
+            await adapter.ready()
+    except TimeoutError:
+        return f"It does not say within {_READY_S:g} s whether it is ready."
+    except Unavailable as error:
+        return None if error.code in LOADING else str(error)
+    return None
 
 
 def _describe(adapter: Any) -> str:

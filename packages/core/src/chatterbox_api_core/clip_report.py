@@ -43,6 +43,8 @@ def _of_the_file(report: ClipReport) -> Iterator[str]:
     if report.missing_s > _MISSING_S:
         whole_s = report.duration_s + report.missing_s
         yield f"The file ends early: {report.duration_s:.1f} s of {whole_s:.1f} s are there. Send it again."
+    elif report.cut_off:
+        yield "The file has no proper end, so its last words may be missing: if they are, send it again."
     if report.damaged:
         yield f"The file is damaged in {_count(report.damaged, 'place')}, which are left out: send it again."
 

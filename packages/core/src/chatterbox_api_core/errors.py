@@ -7,6 +7,7 @@
     ├── NameTaken             another voice answers to this name
     ├── StorageFailed         a write that could not be kept, or a stored clip that is damaged
     ├── SynthesisFailed       the engine failed on this request; the next may succeed
+    ├── EncodingFailed        the encoder failed on this request; the next may succeed
     ├── Unavailable           a part is away for now; `retry_after_s` says when to come back
     │   ├── Overloaded        the queue is full
     │   └── DeadlineExceeded  a part took longer than its limit
@@ -23,6 +24,7 @@ __all__ = [
     "ChatterboxError",
     "ConfigurationError",
     "DeadlineExceeded",
+    "EncodingFailed",
     "InvalidAudio",
     "InvalidInput",
     "NameTaken",
@@ -94,6 +96,12 @@ class SynthesisFailed(ChatterboxError):
     """The engine failed on this request; another request may succeed."""
 
     default_code = "synthesis_failed"
+
+
+class EncodingFailed(ChatterboxError):
+    """The encoder failed on this request; another request, or another format, may succeed."""
+
+    default_code = "encoding_failed"
 
 
 class Unavailable(ChatterboxError):

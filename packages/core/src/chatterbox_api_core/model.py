@@ -213,6 +213,7 @@ class Capabilities:
     Attributes:
         clones: whether a prompt is imitated, or only told apart from others.
         languages: those it can be asked for; empty when it has no choice.
+        default_language: the tag of the one it speaks when none is asked for; None where it cannot tell.
         rate_hz: of every Pcm it yields.
         concurrent: how many `speak` calls may run at once.
         max_chars: the longest text of one Utterance.
@@ -226,6 +227,7 @@ class Capabilities:
     max_chars: int
     speed: tuple[float, float] = (1.0, 1.0)
     params: tuple[ParameterSpec, ...] = ()
+    default_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +279,13 @@ class ClipReport:
         channels: of the sound in the file; the clip itself is mono, their mean.
         media_type: by its content, one of `formats.CLIP_EXTENSIONS`.
         level_dbfs: root mean square of the frames that carry speech; of all where none does.
-        peak_dbfs: the largest sample of any channel.
+        peak_dbfs: the largest sample of any channel, as recorded: with its offset, if it has one.
         clipped: places where three or more samples in a row sit at full scale.
         noise_dbfs: the noise floor, what is heard between the words.
         speech_share: of frames of 20 ms, those well above the noise floor, from 0 to 1.
         bandwidth_hz: the highest frequency with sound to speak of.
         missing_s: sound that the file's header promises and the file does not have.
+        cut_off: whether the file ends without the mark, or within the part, that its format ends with.
         damaged: stretches of the file that could not be decoded and were left out.
         tracks: of sound in the file; the first that can be read is the clip.
         advice: sentences for the person who made the recording; `clip_report.with_advice` writes them.
@@ -299,6 +302,7 @@ class ClipReport:
     speech_share: float | None = None
     bandwidth_hz: int | None = None
     missing_s: float = 0.0
+    cut_off: bool = False
     damaged: int = 0
     tracks: int = 1
     advice: tuple[str, ...] = ()

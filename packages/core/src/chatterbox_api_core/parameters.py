@@ -21,6 +21,7 @@ __all__ = [
     "check_pause",
     "check_seed",
     "check_speed",
+    "supported_language",
 ]
 
 SPEED_RANGE: Final = (0.25, 4.0)
@@ -102,17 +103,21 @@ def check_language(language: str | None, *, capabilities: Capabilities) -> str |
     """The engine's own tag for a language: `EN_us` is `en-us`, and `de-AT` is `de` where there is no other."""
     if language is None or not language.strip():
         return None
-    wanted = language.strip().lower().replace("_", "-")
-    tags = {known.tag.lower(): known.tag for known in capabilities.languages}
-    for tag in (wanted, wanted.partition("-")[0]):
-        if tag in tags:
-            return tags[tag]
+    if (supported := supported_language(language, capabilities=capabilities)) is not None:
+        return supported
     raise InvalidInput(
-        f"The language {language[:32]!r} is not spoken here.",
+        f"The language {language[:32]!r} is not supported by this engine.",
         code="unsupported_language",
         field="language",
         remedy="The list of languages names those there are.",
     )
+
+
+def supported_language(language: str | None, *, capabilities: Capabilities) -> str | None:
+    """As `check_language`, with None for a language that the engine does not speak."""
+    wanted = (language or "").strip().lower().replace("_", "-")
+    tags = {known.tag.lower(): known.tag for known in capabilities.languages}
+    return tags.get(wanted) or tags.get(wanted.partition("-")[0])
 
 
 def check_seed(seed: int | None) -> int | None:

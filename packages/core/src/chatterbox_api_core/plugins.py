@@ -34,6 +34,7 @@ __all__ = [
     "Ready",
     "State",
     "installed",
+    "installed_name",
     "load",
 ]
 
@@ -100,8 +101,16 @@ def installed(group: str) -> tuple[EntryPoint, ...]:
     return tuple(sorted(entry_points(group=group), key=lambda entry: entry.name))
 
 
+def installed_name(group: str, name: str) -> str:
+    """A name in any case, as its package spells it; unchanged where no adapter of the group is called so."""
+    names = [entry.name for entry in installed(group)]
+    if name in names:
+        return name
+    return next((spelled for spelled in names if spelled.lower() == name.lower()), name)
+
+
 def load(group: str, name: str) -> Plugin[Any]:
-    """The plug-in of this name.
+    """The plug-in of this name, spelled as `installed_name` gives it.
 
     Raises:
         PluginError: `plugin_missing`, `plugin_ambiguous` or `plugin_broken`.

@@ -25,7 +25,7 @@ from chatterbox_api_core.model import (
     WatermarkFinding,
 )
 
-__all__ = ["ClipReader", "Encoder", "Encoding", "Synthesizer", "VoiceStore", "WatermarkDetector"]
+__all__ = ["ByteSink", "ClipReader", "Encoder", "Encoding", "Synthesizer", "VoiceStore", "WatermarkDetector"]
 
 
 class VoiceStore(Protocol):
@@ -97,8 +97,21 @@ class Synthesizer(Protocol):
         """
 
 
+class ByteSink(Protocol):
+    """Where an encoder writes: any binary file that can seek will do. It never fails; whoever made it bounds it."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write at the current place."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to another place, as `io.IOBase.seek` does."""
+
+    def tell(self) -> int:
+        """The current place, in bytes from the start."""
+
+
 class Encoder(Protocol):
-    """Turns sound into bytes of a format. Synchronous: the caller keeps it off the event loop."""
+    """Turns sound into bytes of a format. Synchronous: the caller keeps it off the event loop, and limits its time."""
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
@@ -111,6 +124,7 @@ class Encoder(Protocol):
     def open(
         self,
         audio_format: AudioFormat,
+        sink: ByteSink,
         *,
         rate_hz: int,
         complete: bool,
@@ -119,12 +133,14 @@ class Encoder(Protocol):
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> Encoding:
-        """Begin a stream of `audio_format`.
+        """Begin to encode into `sink`.
 
         Args:
+            sink: takes the bytes, from place 0 on.
             rate_hz: of every Pcm that will be fed.
-            complete: True for a body of true sizes, handed over by `finish` as a whole; False for
-                bytes that leave with the sound they carry.
+            complete: True for a body of true sizes, which is read once it is finished, so that the encoder may go
+                back and fill them in; False for bytes that leave with the sound they carry: nothing but `write`
+                may be called then.
             tempo: from 0.25 to 4; 2.0 takes half the time at the same pitch.
             loudness_lufs: EBU R128 target, from -40 to -5.
             trim: whether silence at both ends is cut off.
@@ -133,22 +149,29 @@ class Encoder(Protocol):
 
 
 class Encoding(Protocol):
-    """One stream being encoded; used by one thread at a time."""
+    """One stream being encoded; used by one thread at a time. It may be left at any point, without `finish`."""
 
-    def feed(self, pcm: Pcm) -> bytes:
-        """Take sound in; return the bytes that are due, perhaps none."""
+    def feed(self, pcm: Pcm) -> None:
+        """Take sound in; write the bytes that are due, perhaps none."""
 
-    def finish(self) -> bytes:
-        """End the stream; return the rest. Called once, and nothing after it."""
+    def finish(self) -> None:
+        """End the stream; write the rest. Called once, and nothing after it. The sink stays open."""
 
 
 class ClipReader(Protocol):
-    """Reads the clip of a voice, by content and never by file name. Synchronous, called in a thread."""
+    """Reads the clip of a voice, by content and never by file name. Called on the event loop; must not block it."""
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        """Decode a clip, or raise InvalidAudio: `invalid_audio`, `audio_too_short`, `audio_too_long`.
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """Decode a clip.
 
-        Returns within `limits.deadline_s` whatever the bytes are, and opens no file and no connection.
+        Decoding takes `limits.deadline_s` at the most, whatever the bytes are; where it has to wait for other clips
+        first, that comes on top. No file and no connection is opened. Cancelling it leaves the reader ready for the
+        next clip.
+
+        Raises:
+            InvalidAudio: `invalid_audio`, `audio_too_short` or `audio_too_long`; also where the clip takes more time
+                or memory than it may, or where decoding it crashes. The field is `voice_file`.
+            Unavailable: no clip can be read now.
         """
 
 

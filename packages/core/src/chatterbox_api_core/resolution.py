@@ -124,11 +124,11 @@ class VoiceResolver:
         return VoicePrompt(key, lambda: self._decode(key, clip))
 
     async def _decode(self, key: str, data: bytes) -> Pcm:
-        """From what is at hand, else by the reader; few at a time, so that uploads leave threads to the encoders."""
+        """From what is at hand, else by the reader; few at a time: uploads leave the processor to those who speak."""
         if (known := self._decoded.get(key)) is not None:
             return known
         async with self._reading:
-            clip = await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
+            clip = await self._clip_reader.read(data, limits=self._limits)
         self._decoded.put(key, clip.pcm)
         return clip.pcm
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Final, Generic, TypeVar
 
 from chatterbox_api_core.errors import ConfigurationError
 
-__all__ = ["Setting", "integer", "number", "one_of", "words"]
+__all__ = ["Setting", "boolean", "integer", "number", "one_of", "path", "words"]
 
 T = TypeVar("T")
+
+_SHOWN_CHARS: Final = 80
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,18 @@ class Setting(Generic[T]):
     def read(self, env: Mapping[str, str]) -> T:
         """The value, or ConfigurationError that names the setting and says what to change."""
         text = env.get(self.name, "").strip() or self.default
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+            # `docker run --env-file` and service managers hand quotes on; only .env files and shells take them off.
+            raise ConfigurationError(
+                f"The value of {self.name} is in quotes, which would be part of it.",
+                field=self.name,
+                remedy=f"Remove the quotes around the value of {self.name}.",
+            )
         try:
             return self.parse(text)
         except ValueError as error:
-            shown = "this value" if self.secret else repr(text)
             raise ConfigurationError(
-                f"{self.name} cannot be {shown}: it must be {error}.",
+                f"{self.name} cannot be {self._shown(text)}: it must be {error}.",
                 field=self.name,
                 remedy=f"Change {self.name}, or remove it{f' to use {self.default}' if self.default else ''}.",
             ) from None
@@ -45,33 +56,53 @@ class Setting(Generic[T]):
     def is_set(self, env: Mapping[str, str]) -> bool:
         return bool(env.get(self.name, "").strip())
 
+    def _shown(self, text: str) -> str:
+        if self.secret:
+            return "this value"
+        return repr(text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}...")
+
 
 def integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A whole number in the digits 0 to 9: `4123`, `-3`."""
+
     def parse(text: str) -> int:
-        if text.removeprefix("-").isdecimal() and minimum <= int(text) <= maximum:
+        if re.fullmatch("-?[0-9]{1,18}", text) and minimum <= int(text) <= maximum:
             return int(text)
-        raise ValueError(f"a whole number from {minimum} to {maximum}")
+        raise ValueError(f"a whole number from {minimum} to {maximum}{_in_digits(text)}")
 
     return parse
 
 
 def number(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A number in the digits 0 to 9, with a point: `0.5`, `-3`, `1e3`."""
+
     def parse(text: str) -> float:
-        try:
+        if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE):
             value = float(text)
-        except ValueError:
-            value = float("nan")
-        if minimum <= value <= maximum:
-            return value
-        raise ValueError(f"a number from {minimum:g} to {maximum:g}")
+            if minimum <= value <= maximum:
+                return value
+        raise ValueError(f"a number from {minimum:g} to {maximum:g}{_in_digits(text)}")
 
     return parse
 
 
+def boolean(text: str) -> bool:
+    """`yes` or `no`, `true` or `false`, `on` or `off`, `1` or `0`, in any case."""
+    word = text.lower()
+    if word in ("yes", "true", "on", "1"):
+        return True
+    if word in ("no", "false", "off", "0"):
+        return False
+    raise ValueError("yes or no")
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
+    """One of these words, in any case; the value is spelled as in `choices`."""
+    spelled = {choice.lower(): choice for choice in choices}
+
     def parse(text: str) -> str:
-        if text.lower() in choices:
-            return text.lower()
+        if text.lower() in spelled:
+            return spelled[text.lower()]
         raise ValueError(f"one of {', '.join(choices)}")
 
     return parse
@@ -80,3 +111,24 @@ def one_of(*choices: str) -> Callable[[str], str]:
 def words(text: str) -> tuple[str, ...]:
     """Words between commas: `pyav, soundfile`."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def path(text: str) -> Path | None:
+    """A file or folder, None when empty. `~` and `~name` are home folders; a relative path stays relative."""
+    if not text:
+        return None
+    if re.match(r"\$|%\w+%", text):
+        raise ValueError("a path in which variables such as $HOME are written out; ~ is the home folder")
+    if any(ord(char) < ord(" ") for char in text):
+        raise ValueError(
+            r"a path without control characters; in a .env file, \n and \t are such within double quotes, not in single"
+        )
+    expanded = os.path.expanduser(text)  # noqa: PTH111 — a Path has forgotten the ./ of ./~
+    if text.startswith("~") and expanded == text:
+        raise ValueError("a path whose ~ is the home folder of a user of this machine; ./~ is a file of that name")
+    return Path(expanded)
+
+
+def _in_digits(text: str) -> str:
+    """Said where the digits look right and are those of another script: `８０`."""
+    return ", in the digits 0 to 9" if any(char.isdigit() and not char.isascii() for char in text) else ""

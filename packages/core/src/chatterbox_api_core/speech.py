@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from chatterbox_api_core import text as texts
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.model import AudioFormat, Capabilities, Utterance
@@ -22,8 +23,9 @@ from chatterbox_api_core.parameters import (
 )
 from chatterbox_api_core.ports import Encoder, Synthesizer
 from chatterbox_api_core.resolution import VoiceResolver
-from chatterbox_api_core.speech_stream import Pauses, SpeechLimits, SpeechStream, Workshop
-from chatterbox_api_core.text import check_text, segment
+from chatterbox_api_core.speech_sound import Pauses
+from chatterbox_api_core.speech_stream import SpeechJob, SpeechLimits, SpeechStream, Workshop
+from chatterbox_api_core.spool import SpoolBudget
 
 __all__ = ["Pauses", "SpeechLimits", "SpeechService", "SpeechStream"]
 
@@ -34,6 +36,7 @@ class SpeechService:
     Args:
         engine: the engine's name, as configured.
         encoders: asked in order; the first that offers a format has it.
+        spool_budget: what all requests together may keep of what is made and not yet read.
     """
 
     def __init__(
@@ -46,13 +49,14 @@ class SpeechService:
         admission: Admission,
         limits: SpeechLimits | None = None,
         pauses: Pauses | None = None,
+        spool_budget: SpoolBudget | None = None,
     ) -> None:
         self.engine = engine
         self.pauses = pauses or Pauses()
         self.limits = limits or SpeechLimits()
         self.admission = admission
         self._synthesizer = synthesizer
-        self._workshop = Workshop(engine, synthesizer, voices, admission, self.limits)
+        self._workshop = Workshop(engine, synthesizer, voices, admission, self.limits, spool_budget or SpoolBudget())
         self._encoders: dict[str, tuple[AudioFormat, Encoder]] = {}
         for encoder in encoders:
             for offered in encoder.formats:
@@ -79,6 +83,7 @@ class SpeechService:
         audio_format: str = "wav",
         complete: bool | None = None,
         language: str | None = None,
+        text_format: str = "auto",
         speed: float = 1.0,
         seed: int | None = None,
         params: Mapping[str, float | int | str] | None = None,
@@ -93,8 +98,12 @@ class SpeechService:
         Args:
             voice: id, name or alias; has priority over `clip`.
             clip: a clip to sound like.
+            audio_format: the name of one of `formats`, in any case.
             complete: a body of true sizes at the end, rather than bytes as they are made; None is the format's habit.
             speed: from 0.25 to 4.
+            language: one of the engine's; the voice's own when None, else the engine's.
+            text_format: `auto` leaves out Markdown's marks and emoji, `plain` leaves out nothing, `ssml` understands
+                tags; see `text`.
             params: the engine's own parameters, see its capabilities.
             rate_hz: of the result, from 8,000 to 48,000, as far as the format can have it; the nearest to the
                 engine's when None.
@@ -107,7 +116,7 @@ class SpeechService:
             InvalidInput: names the field that cannot be accepted.
         """
         capabilities = self.capabilities
-        check_text(text, max_chars=self.limits.max_chars)
+        texts.check_text(text, max_chars=self.limits.max_chars, text_format=text_format)
         offered, encoder = self._encoder_for(audio_format)
         native, tempo = check_speed(speed, capabilities=capabilities, encoder=encoder)
         delivery = check_delivery(
@@ -117,33 +126,33 @@ class SpeechService:
             delivery["tempo"] = tempo
         sentence_s = check_pause(sentence_pause_s, field="sentence_pause_ms")
         paragraph_s = check_pause(paragraph_pause_s, field="paragraph_pause_ms")
-        spoken = check_language(language, capabilities=capabilities)
-        return SpeechStream(
-            pieces=segment(
-                text, language=spoken, max_chars=capabilities.max_chars, each_sentence=sentence_s is not None
+        job = SpeechJob(
+            text=text,
+            text_format=text_format,
+            voice=voice,
+            clip=clip,
+            template=Utterance(
+                text="",
+                language=check_language(language, capabilities=capabilities),
+                speed=native,
+                seed=check_seed(seed),
+                params=check_params(params or {}, capabilities=capabilities),
             ),
             pauses=Pauses(
                 self.pauses.sentence_s if sentence_s is None else sentence_s,
                 self.pauses.paragraph_s if paragraph_s is None else paragraph_s,
             ),
-            template=Utterance(
-                text="",
-                language=spoken,
-                speed=native,
-                seed=check_seed(seed),
-                params=check_params(params or {}, capabilities=capabilities),
-            ),
-            asked=(voice, clip),
             audio_format=offered,
             encoder=encoder,
             complete=not offered.streams if complete is None else complete,
-            delivery=delivery,
-            workshop=self._workshop,
+            effects=delivery,
+            each_sentence=sentence_s is not None,
         )
+        return SpeechStream(job, self._workshop)
 
     def _encoder_for(self, name: str) -> tuple[AudioFormat, Encoder]:
         try:
-            return self._encoders[name]
+            return self._encoders[name.strip().lower()]
         except KeyError:
             raise InvalidInput(
                 f"The format {name[:32]!r} is not offered.",

@@ -1,49 +1,32 @@
-"""One request for speech on its way: from its place in the queue to its last byte.
+"""One request for speech on its way: from its slot in the queue to its last byte.
 
 A stream is a context manager, and leaving it at any point, by its end, an error or a client that went away, closes
-the engine's generator and gives the place back. The place is also given back when all is made, whether or not it has
-been read: an engine does not wait for a slow client (`run_ahead`).
+the engine's generator and frees the slot. The slot is also free when all is made, whether or not it has been read:
+an engine does not wait for a slow client (`read_ahead`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chatterbox_api_core import text as texts
 from chatterbox_api_core.admission import Admission
-from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, InvalidInput, SynthesisFailed
-from chatterbox_api_core.joins import Joiner
-from chatterbox_api_core.model import AudioFormat, Pcm, Utterance
-from chatterbox_api_core.ports import Encoder, Encoding, Synthesizer
+from chatterbox_api_core.encoder_thread import EncoderThread
+from chatterbox_api_core.errors import InvalidInput
+from chatterbox_api_core.model import AudioFormat, Utterance
+from chatterbox_api_core.parameters import supported_language
+from chatterbox_api_core.ports import Encoder, Synthesizer
+from chatterbox_api_core.read_ahead import ReadAhead
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
-from chatterbox_api_core.run_ahead import RunAhead
+from chatterbox_api_core.speech_sound import Pauses, SpeechSound, pauses_s
+from chatterbox_api_core.spool import Spool, SpoolBudget
 from chatterbox_api_core.text import TextSegment
 
-__all__ = ["Pauses", "SpeechLimits", "SpeechStream", "Timings", "Workshop"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pauses:
-    """Between the pieces of a text, in seconds, unless a request or the text itself asks for others."""
-
-    sentence_s: float = 0.2
-    paragraph_s: float = 0.5
-
-    def at(self, piece: TextSegment) -> float:
-        """The pause behind a piece."""
-        if piece.pause_s is not None:
-            return piece.pause_s
-        return {
-            "clause": 0.0,
-            "sentence": self.sentence_s,
-            "line": self.sentence_s,
-            "paragraph": self.paragraph_s,
-        }[piece.boundary]
+__all__ = ["SpeechJob", "SpeechLimits", "SpeechStream", "Timings", "Workshop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +35,70 @@ class SpeechLimits:
 
     Attributes:
         max_chars: of the text.
+        max_audio_s: of the result, pauses included.
+        max_body_bytes: of the result.
         engine_wait_s: the longest wait for the engine's next stretch of sound.
-        run_ahead_bytes: what may wait for a slow client before the engine waits too.
+        encoder_wait_s: the longest wait for the encoder to take one.
     """
 
     max_chars: int = 4096
+    max_audio_s: float = 1800.0
+    max_body_bytes: int = 512 * 2**20
     engine_wait_s: float = 120.0
-    run_ahead_bytes: int = 4 * 2**20
+    encoder_wait_s: float = 60.0
 
 
 @dataclass(slots=True)
 class Timings:
-    """Where the time of one request went, in seconds since it began; 0 where it has not been yet."""
+    """Where the time of one request went, in seconds since it began; 0 where it has not been yet.
+
+    Attributes:
+        audio_s: how much the engine has spoken.
+        output_s: how long the result sounds, pauses and tempo included.
+    """
 
     resolved_s: float = 0.0
     admitted_s: float = 0.0
     first_audio_s: float = 0.0
     finished_s: float = 0.0
     audio_s: float = 0.0
+    output_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter, repr=False)
 
     def now(self) -> float:
         return time.perf_counter() - self._began
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechJob:
+    """One request, checked.
+
+    Attributes:
+        text: as it came: how it is read and cut depends on the language, which the voice may decide.
+        voice: the id, name or alias that is asked for.
+        clip: the bytes of an uploaded clip.
+        template: what all its utterances have in common; its language is the one that is asked for, if any.
+        complete: a body of true sizes at the end, rather than bytes as they are made.
+        effects: arguments for `Encoder.open`.
+        each_sentence: whether each sentence is spoken by itself.
+    """
+
+    text: str
+    text_format: str
+    voice: str | None
+    clip: bytes | None = field(repr=False)
+    template: Utterance
+    pauses: Pauses
+    audio_format: AudioFormat
+    encoder: Encoder
+    complete: bool
+    effects: Mapping[str, Any]
+    each_sentence: bool
+
+    @property
+    def tempo(self) -> float:
+        """By which the encoder makes the sound shorter."""
+        return float(self.effects.get("tempo", 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,50 +114,64 @@ class Workshop:
     voices: VoiceResolver
     admission: Admission
     limits: SpeechLimits
+    spool_budget: SpoolBudget
 
 
 class SpeechStream:
     """One request on its way: `async with` begins and ends it, `async for` yields its bytes.
 
     Attributes:
-        voice: who speaks; known once entered.
-        pieces_done, pieces: progress.
+        audio_format, complete, engine: what the bytes are, how they come, and who speaks.
     """
 
-    def __init__(
-        self,
-        *,
-        pieces: tuple[TextSegment, ...],
-        pauses: Pauses,
-        template: Utterance,
-        asked: tuple[str | None, bytes | None],
-        audio_format: AudioFormat,
-        encoder: Encoder,
-        complete: bool,
-        delivery: Mapping[str, Any],
-        workshop: Workshop,
-    ) -> None:
-        self.audio_format, self.complete, self.engine = audio_format, complete, workshop.engine
+    def __init__(self, job: SpeechJob, workshop: Workshop) -> None:
+        self.audio_format, self.complete, self.engine = job.audio_format, job.complete, workshop.engine
         self.timings = Timings()
-        self.pieces, self.pieces_done = len(pieces), 0
-        self.voice: ResolvedVoice
-        self._pieces, self._pauses, self._template, self._asked = pieces, pauses, template, asked
-        self._encoder, self._delivery, self._workshop = encoder, delivery, workshop
+        self._job, self._workshop = job, workshop
         self._stack = AsyncExitStack()
-        self._bytes: RunAhead
+        self._voice: ResolvedVoice | None = None
+        self._sound: SpeechSound | None = None
+        self._bytes: ReadAhead | None = None
+        self._template = job.template
+        self._pieces: tuple[TextSegment, ...] = ()
+
+    @property
+    def voice(self) -> ResolvedVoice:
+        """Who speaks. RuntimeError before the stream is entered."""
+        if self._voice is None:
+            raise _not_entered()
+        return self._voice
+
+    @property
+    def pieces(self) -> int:
+        """How many segments the text has; 0 before the stream is entered."""
+        return len(self._pieces)
+
+    @property
+    def pieces_done(self) -> int:
+        """How many of them are spoken."""
+        return 0 if self._sound is None else self._sound.segments_done
 
     async def __aenter__(self) -> SpeechStream:
-        """Take a place, resolve the voice, wait for the turn, begin. Raises as the first three do."""
-        shop = self._workshop
+        """Take a slot, resolve the voice, wait for the turn, begin.
+
+        Raises:
+            Overloaded, DeadlineExceeded: there is no slot, or none within the time a request may wait.
+            InvalidInput: `output_too_long`, the pauses alone take more time than is allowed.
+            ChatterboxError: what resolving the voice raises.
+        """
+        job, shop = self._job, self._workshop
         async with AsyncExitStack() as stack:
             ticket = stack.enter_context(shop.admission.enter())
-            voice, clip = self._asked
-            self.voice = await shop.voices.resolve(voice=voice, clip=clip)
+            self._prepare(await shop.voices.resolve(voice=job.voice, clip=job.clip))
             self.timings.resolved_s = self.timings.now()
             if await ticket.turn():
-                self.voice = await shop.voices.refresh(self.voice)
+                # It may have been replaced, or given another language, while this request waited.
+                self._prepare(await shop.voices.refresh(self.voice))
             self.timings.admitted_s = self.timings.now()
-            self._bytes = RunAhead(self._encoded(), max_bytes=shop.limits.run_ahead_bytes, on_done=ticket.close)
+            spool = Spool(shop.spool_budget, max_bytes=shop.limits.max_body_bytes)
+            stack.callback(spool.close)
+            self._bytes = ReadAhead(self._encoded(spool), spool, whole=job.complete, on_done=ticket.close)
             stack.push_async_callback(self._bytes.aclose)
             self._stack = stack.pop_all()
         return self
@@ -141,81 +180,79 @@ class SpeechStream:
         await self._stack.aclose()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._bytes
+        return self._entered()
 
     async def read(self) -> bytes:
         """All of the remaining bytes."""
-        return b"".join([data async for data in self._bytes])
+        return b"".join([data async for data in self._entered()])
 
-    async def _encoded(self) -> AsyncGenerator[bytes, None]:
-        rate_hz = self._workshop.synthesizer.capabilities.rate_hz
-        encoding: Encoding = await asyncio.to_thread(
-            self._encoder.open, self.audio_format, rate_hz=rate_hz, complete=self.complete, **self._delivery
+    async def size_bytes(self) -> int:
+        """How many bytes the result has, once all of it is made. Raises what making it raises."""
+        return await self._entered().size_bytes()
+
+    def _entered(self) -> ReadAhead:
+        if self._bytes is None:
+            raise _not_entered()
+        return self._bytes
+
+    def _prepare(self, voice: ResolvedVoice) -> None:
+        """Take this voice, speak its language unless the request names one, and cut the text accordingly."""
+        job, capabilities = self._job, self._workshop.synthesizer.capabilities
+        own = None if voice.voice is None else voice.voice.language
+        language = job.template.language or supported_language(own, capabilities=capabilities)
+        self._voice, self._template = voice, replace(job.template, language=language)
+        self._pieces = texts.segment(
+            job.text,
+            text_format=job.text_format,
+            language=language or capabilities.default_language,
+            max_chars=capabilities.max_chars,
+            each_sentence=job.each_sentence,
         )
-        async with aclosing(self._sound(rate_hz)) as sound:
-            async for pcm in sound:
-                if data := await asyncio.to_thread(encoding.feed, pcm):
-                    yield data
-        if data := await asyncio.to_thread(encoding.finish):
-            yield data
-        self.timings.finished_s = self.timings.now()
+        self._check_length(pauses_s(self._pieces, job.pauses))
 
-    async def _sound(self, rate_hz: int) -> AsyncGenerator[Pcm, None]:
-        """The sound of all pieces as one, with pauses between those that sound."""
-        joiner, pause_s = Joiner(rate_hz), 0.0
-        for piece in self._pieces:
-            sounds = False
-            async with aclosing(self._spoken(piece.text)) as spoken:
-                async for pcm in spoken:
-                    if pcm.rate_hz != rate_hz:
-                        raise SynthesisFailed(f"The engine declared {rate_hz} Hz and yielded {pcm.rate_hz} Hz.")
-                    if not len(pcm):
-                        continue
-                    if not sounds and (pause_s or self.timings.audio_s):
-                        yield joiner.next_piece(pause_s)
-                        pause_s = 0.0
-                    sounds = True
-                    self.timings.first_audio_s = self.timings.first_audio_s or self.timings.now()
-                    self.timings.audio_s += pcm.duration_s
-                    yield joiner.push(pcm)
-            self.pieces_done += 1
-            if self.timings.audio_s or piece.pause_s is not None:
-                pause_s = max(pause_s, self._pauses.at(piece))
-        if not self.timings.audio_s:
-            raise InvalidInput(
-                "The engine finds nothing in this text that it could say.", code="unsupported_text", field="input"
-            )
-        yield joiner.finish()
-        if (asked_s := self._pieces[-1].pause_s) is not None:
-            yield Pcm.silence(asked_s, rate_hz=rate_hz)
-
-    async def _spoken(self, text: str) -> AsyncGenerator[Pcm, None]:
-        """One piece from the engine, within its time; a failure of any kind becomes one of core's errors."""
-        if not text:
-            return
-        template, wait_s = self._template, self._workshop.limits.engine_wait_s
-        utterance = Utterance(text, template.language, template.speed, template.seed, template.params)
+    async def _encoded(self, spool: Spool) -> AsyncGenerator[None, None]:
+        """Speak and encode into the spool, in steps."""
+        job, shop, timings = self._job, self._workshop, self.timings
+        rate_hz = shop.synthesizer.capabilities.rate_hz
+        sound = self._sound = SpeechSound(
+            shop.synthesizer,
+            self._pieces,
+            template=self._template,
+            prompt=self.voice.prompt,
+            pauses=job.pauses,
+            engine_wait_s=shop.limits.engine_wait_s,
+        )
+        thread = EncoderThread(deadline_s=shop.limits.encoder_wait_s)
         try:
-            async with aclosing(self._workshop.synthesizer.speak(utterance, self.voice.prompt)) as engine:
-                while (pcm := await _next(engine, wait_s)) is not None:
-                    yield pcm
-        except ChatterboxError:
-            raise
-        except Exception as error:
-            raise SynthesisFailed(f"The engine failed: {type(error).__name__}.") from error
+            encoding = await thread.call(
+                job.encoder.open, job.audio_format, spool, rate_hz=rate_hz, complete=job.complete, **job.effects
+            )
+            made_s = 0.0
+            async with aclosing(sound.pieces()) as pieces:
+                async for pcm in pieces:
+                    made_s += pcm.duration_s
+                    self._check_length(made_s)
+                    if sound.spoken_s:
+                        timings.first_audio_s = timings.first_audio_s or timings.now()
+                    timings.audio_s, timings.output_s = sound.spoken_s, made_s / job.tempo
+                    await thread.call(encoding.feed, pcm)
+                    yield
+            await thread.call(encoding.finish)
+            timings.finished_s = timings.now()
+            yield
+        finally:
+            thread.close()
+
+    def _check_length(self, made_s: float) -> None:
+        limit_s = self._workshop.limits.max_audio_s
+        if made_s / self._job.tempo > limit_s:
+            raise InvalidInput(
+                f"The sound is longer than {limit_s:g} s.",
+                code="output_too_long",
+                field="input",
+                remedy="Send the text in several requests, with shorter pauses.",
+            )
 
 
-async def _next(engine: AsyncGenerator[Pcm, None], wait_s: float) -> Pcm | None:
-    """The engine's next sound, None at its end. Raises DeadlineExceeded."""
-    patience = asyncio.timeout(wait_s)
-    try:
-        async with patience:
-            return await anext(engine, None)
-    except TimeoutError as error:
-        if not patience.expired():
-            raise
-        raise DeadlineExceeded(
-            f"The engine gave no sound for {wait_s:g} s.",
-            code="engine_timeout",
-            retry_after_s=math.ceil(wait_s / 10),
-        ) from error
+def _not_entered() -> RuntimeError:
+    return RuntimeError("The stream has not begun: use `async with service.stream(...) as stream`.")

@@ -31,7 +31,7 @@ __all__ = ["VoiceLibrary"]
 
 _PAGE = 1000
 _READERS = 2
-"""Clips decoded at once, so that uploads leave threads to the encoders."""
+"""Clips decoded at once, so that uploads leave the processor to those who speak."""
 _MAX_ALIASES = 20
 _MAX_CONSENT_CHARS = 4000
 _MAX_LANGUAGE_CHARS = 35
@@ -229,7 +229,7 @@ class VoiceLibrary:
             data = await self._store.audio(voice)
             if await asyncio.to_thread(_sha256, data) != voice.sha256:
                 return damaged(voice)
-            await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
+            await self._clip_reader.read(data, limits=self._limits)
         except NotFound:
             current = await self._store.get(voice.id)
             return None if current is None or current == voice else await self.verify(current)
@@ -247,7 +247,7 @@ class VoiceLibrary:
     async def _read(self, data: bytes, filename: str) -> tuple[VoiceAudio, ClipReport]:
         digest = await asyncio.to_thread(_sha256, data)
         async with self._reading:
-            report = (await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)).report
+            report = (await self._clip_reader.read(data, limits=self._limits)).report
         audio = VoiceAudio(data, digest, report.duration_s, report.media_type, _shown_filename(filename))
         return audio, report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from chatterbox_api_core.admission import Admission
@@ -50,7 +49,7 @@ class Watermarks:
         with self._door.enter() as ticket:
             await ticket.turn()
             try:
-                clip = await asyncio.to_thread(self._clip_reader.read, data, limits=self._limits)
+                clip = await self._clip_reader.read(data, limits=self._limits)
             except InvalidAudio as error:
                 remedy = _REMEDIES.get(error.code, error.remedy)
                 raise InvalidAudio(error.message, code=error.code, field="file", remedy=remedy) from error

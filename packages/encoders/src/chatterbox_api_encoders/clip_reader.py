@@ -1,4 +1,4 @@
-"""The ClipReader: PyAV decodes what a person may have recorded with.
+"""Decoding clips: PyAV reads what a person may have recorded with.
 
 Everything about the bytes is a claim: the format is taken from a short list of demuxers, none of which opens
 another file; rate and channels are those of the decoded frames; the duration is counted as decoded; the time is
@@ -7,36 +7,29 @@ limited. What cannot be decoded is left out and reported, so that a recording cu
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import asdict
 from io import BytesIO
 from typing import Any, Final, cast
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.clip_report import with_advice
-from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
-from chatterbox_api_encoders.headers import bare_wav, promised_s, without_id3
+from chatterbox_api_encoders import refusals
+from chatterbox_api_encoders.headers import inspected, not_opened
 from chatterbox_api_encoders.listening import listen
-from chatterbox_api_encoders.mixing import REMEDY, Mixer, check_kind, unreadable
+from chatterbox_api_encoders.mixing import Mixer
+from chatterbox_api_encoders.offset import without_offset
+from chatterbox_api_encoders.refusals import unreadable
 
-__all__ = ["PyavClipReader"]
+__all__ = ["InProcessClipReader"]
 
-_DEMUXERS: Final = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aiff,aac"
-_MEDIA_TYPES: Final = {
-    # FFmpeg's name of the demuxer: the media type
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "flac": "audio/flac",
-    "ogg": "audio/ogg",
-    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
-    "matroska,webm": "audio/webm",
-    "aiff": "audio/aiff",
-    "aac": "audio/aac",
-}
 _DECODERS: Final = (
     "mp3,mp3float,mp2,mp2float,flac,vorbis,opus,libopus,aac,alac,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,pcm_alaw,"
     "pcm_mulaw,pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,"
@@ -45,37 +38,45 @@ _DECODERS: Final = (
 """None for pictures: while it opens a file, FFmpeg decodes the first frame of each track, however large."""
 
 
-class PyavClipReader:
-    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff."""
+class InProcessClipReader:
+    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff, in threads of this process.
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        if len(data) > limits.max_bytes:
-            raise InvalidAudio(
-                f"The clip has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed.",
-                code="audio_too_long",
-                field="voice_file",
-                remedy=REMEDY,
-            )
-        data = bare_wav(without_id3(data))
+    A clip that crashes a decoder, or has it fill the memory, does so to this process; see `worker_clip_reader`.
+    """
+
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        return await asyncio.to_thread(self.decode, data, limits=limits)
+
+    def decode(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """As `read`, in the caller's thread."""
+        clip_refusals.check_size(data, limits)
         deadline = time.monotonic() + limits.deadline_s
+        recording = inspected(data)
         mixer = Mixer(limits, deadline=deadline)
         try:
             with av.open(
-                _UntilDeadline(data, deadline),
+                _UntilDeadline(recording.data, deadline),
                 "r",
-                options={"format_whitelist": _DEMUXERS, "codec_whitelist": _DECODERS},
+                options={
+                    "format_whitelist": recording.demuxers,
+                    "codec_whitelist": _DECODERS,
+                    **recording.options,
+                },
                 timeout=limits.deadline_s,
                 metadata_errors="ignore",
             ) as container:
                 stream = _first_readable(container, limits)
                 damaged = _decode(container, stream, mixer)
-                media_type = _MEDIA_TYPES[container.format.name]
+                media_type = recording.media_type(container.format.name)
                 tracks = len(container.streams.audio)
-                promise_s = promised_s(data, media_type, stream)
+                end = recording.end_of(media_type, stream)
+        except MemoryError:
+            raise
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
             mixer.check_time()
-            raise unreadable("it is damaged, or no audio file") from error
+            raise not_opened(recording) from error
         pcm = _finished(mixer, limits)
+        missing_s = round(end.missing_s(pcm.duration_s), 3)
         return Clip(
             pcm,
             with_advice(
@@ -86,10 +87,11 @@ class PyavClipReader:
                     media_type=media_type,
                     peak_dbfs=mixer.meter.peak_dbfs,
                     clipped=mixer.meter.clipped,
-                    missing_s=round(max(0.0, promise_s - pcm.duration_s), 3),
+                    missing_s=missing_s,
+                    cut_off=end.cut_off,
                     damaged=damaged,
                     tracks=tracks,
-                    **asdict(listen(mixer.samples, rate_hz=mixer.kept_hz)),
+                    **asdict(listen(np.asarray(pcm.samples), rate_hz=pcm.rate_hz)),
                 )
             ),
         )
@@ -109,14 +111,22 @@ class _UntilDeadline(BytesIO):
 def _first_readable(container: InputContainer, limits: ClipLimits) -> AudioStream:
     """The first track of sound that a decoder of the list reads. What it claims is checked before it is decoded."""
     streams = container.streams.audio
+    if not streams and container.streams.video:
+        raise unreadable("it has pictures and no sound")
     if not streams:
-        raise unreadable("it has no sound in it")
+        raise clip_refusals.no_sound()
     known = _DECODERS.split(",")
     for stream in streams:
         if cast("Any", stream).codec_context is not None and stream.codec_context.name in known:
-            check_kind(stream.rate, stream.channels, limits)
+            clip_refusals.check_kind(stream.rate, stream.channels, limits)
             return stream
-    raise unreadable("its encoding is not read here")
+    raise unreadable(f"its encoding{_encoding(streams[0])} is not read here")
+
+
+def _encoding(stream: AudioStream) -> str:
+    """The name of a track's encoding in brackets, where FFmpeg has one."""
+    context = cast("Any", stream).codec_context
+    return f" ({context.codec.long_name})" if context is not None else ""
 
 
 def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int:
@@ -133,11 +143,11 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
             break
         if packet is None:
             break
+        mixer.check_time()
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
             broken += 1
-            mixer.check_time()
             continue
         if frames:
             good, damaged, broken = good + 1, damaged + broken, 0
@@ -146,21 +156,18 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
     mixer.check_time()
     mixer.finish()
     if damaged + broken > good:
-        raise unreadable("it is damaged")
+        raise refusals.damaged()
     return damaged
 
 
 def _finished(mixer: Mixer, limits: ClipLimits) -> Pcm:
+    """The clip, without an offset. InvalidAudio where it is too short or silent."""
     if not len(mixer.samples):
-        raise unreadable("it has no sound in it")
-    pcm = Pcm(memoryview(cast("Any", mixer.samples)), mixer.kept_hz)
-    if pcm.duration_s < limits.min_duration_s:
-        raise InvalidAudio(
-            f"The clip lasts {pcm.duration_s:.2f} s; at least {limits.min_duration_s:g} s are needed.",
-            code="audio_too_short",
-            field="voice_file",
-            remedy="Record 5 to 15 seconds of one person speaking.",
-        )
-    if not mixer.samples.any():
-        raise unreadable("its channels cancel each other out" if mixer.meter.peak else "it is silent")
-    return pcm
+        raise clip_refusals.no_sound()
+    duration_s = len(mixer.samples) / mixer.kept_hz
+    if duration_s < limits.min_duration_s:
+        raise clip_refusals.too_short(duration_s, limits)
+    samples = without_offset(mixer.samples, rate_hz=mixer.kept_hz)
+    if not samples.any():
+        raise clip_refusals.silent(cancelled=mixer.meter.moved and mixer.channels > 1)
+    return Pcm(memoryview(cast("Any", samples)), mixer.kept_hz)

@@ -1,15 +1,15 @@
 """The Encoder on PyAV, that is FFmpeg's codecs, muxers and filters: everything but Vorbis.
 
-A complete body is written to a buffer that can seek, so the muxer goes back and fills in true sizes. A stream
-is written to a sink that cannot, so each muxer leaves the placeholders that its format has for that.
+Of a complete body the muxer sees a sink that can seek, so it goes back and fills in true sizes. Of a stream it sees
+one that cannot, so it leaves the placeholders that its format has for that.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import av
 import numpy as np
@@ -18,6 +18,7 @@ from av.audio.stream import AudioStream
 
 from chatterbox_api_core.formats import AAC, FLAC, M4A, MP3, OPUS, PCM, WAV, WAV_24, WAV_FLOAT, WEBM, rate_for
 from chatterbox_api_core.model import AudioFormat, Effect, Pcm
+from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples, frame_of
 from chatterbox_api_encoders.samples import finite
 
@@ -82,6 +83,7 @@ class PyavEncoder:
     def open(
         self,
         audio_format: AudioFormat,
+        sink: ByteSink,
         *,
         rate_hz: int,
         complete: bool,
@@ -93,6 +95,7 @@ class PyavEncoder:
         row, out_hz = _ROWS[audio_format.name], out_rate_hz or rate_for(audio_format, rate_hz=rate_hz)
         return PyavEncoding(
             row,
+            sink,
             Effects(rate_hz=rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim),
             rate_hz=out_hz,
             bit_rate=1000 * getattr(self._bit_rates, row.lossy) if row.lossy else None,
@@ -103,11 +106,13 @@ class PyavEncoder:
 class PyavEncoding:
     """An Encoding: samples -> effects -> sample format -> codec -> muxer -> bytes."""
 
-    def __init__(self, row: _Row, effects: Effects, *, rate_hz: int, bit_rate: int | None, complete: bool) -> None:
+    def __init__(
+        self, row: _Row, sink: ByteSink, effects: Effects, *, rate_hz: int, bit_rate: int | None, complete: bool
+    ) -> None:
         self._effects, self._rate_hz, self._encoded = effects, rate_hz, 0
-        self._sink: BytesIO | _Outlet = BytesIO() if complete else _Outlet()
         options = {"fflags": "bitexact"} | ({} if complete else {"flush_packets": "1", **row.streamed})
-        self._container = av.open(self._sink, "w", format=row.muxer, options=options)
+        target = sink if complete else _WriteOnly(sink)
+        self._container = av.open(cast("Any", target), "w", format=row.muxer, options=options)
         stream = self._container.add_stream(row.codec, rate=rate_hz, layout="mono", options=dict(row.codec_options))
         self._stream = cast("AudioStream", stream)
         if bit_rate is not None:
@@ -115,12 +120,11 @@ class PyavEncoding:
         frame_size = row.frame_size and row.frame_size * rate_hz // 48_000 if row.codec == "libopus" else row.frame_size
         self._resampler = AudioResampler(row.sample_format, "mono", rate_hz, frame_size)
 
-    def feed(self, pcm: Pcm) -> bytes:
+    def feed(self, pcm: Pcm) -> None:
         if len(pcm):
             self._encode(self._effects.push(finite(pcm)))
-        return b"" if isinstance(self._sink, BytesIO) else self._sink.take()
 
-    def finish(self) -> bytes:
+    def finish(self) -> None:
         self._encode(self._effects.finish())
         if self._encoded:
             for frame in self._resampler.resample(None):
@@ -129,7 +133,11 @@ class PyavEncoding:
             self._container.start_encoding()
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        return self._sink.getvalue() if isinstance(self._sink, BytesIO) else self._sink.take()
+
+    def __del__(self) -> None:
+        # A container and its streams know each other: left open, both would wait for Python's collector.
+        with contextlib.suppress(Exception):
+            self._container.close()
 
     def _encode(self, samples: Samples) -> None:
         if not len(samples):
@@ -140,17 +148,8 @@ class PyavEncoding:
             self._container.mux(self._stream.encode(converted))
 
 
-class _Outlet:
-    """A sink that cannot seek: what is written waits until it is taken."""
+class _WriteOnly:
+    """A sink that cannot seek, as FFmpeg sees it: by the methods it has."""
 
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._held += data
-        return len(data)
-
-    def take(self) -> bytes:
-        data = bytes(self._held)
-        self._held.clear()
-        return data
+    def __init__(self, sink: ByteSink) -> None:
+        self.write = sink.write

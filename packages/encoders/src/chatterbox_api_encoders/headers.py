@@ -1,79 +1,102 @@
-"""What stands before the sound: tags, and the promise of how long it is.
-
-FFmpeg ends silently where a file was cut off, so the header has to be asked.
-"""
+"""What can be told of a file from its bytes alone, before FFmpeg opens it: what it is, and whether it is all there."""
 
 from __future__ import annotations
 
-import struct
+from dataclasses import dataclass, field
 from typing import Final
 
 from av.audio.stream import AudioStream
 
-__all__ = ["bare_wav", "promised_s", "without_id3"]
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_encoders.chunks import bare_aiff, bare_flac, bare_wav
+from chatterbox_api_encoders.containers import MEDIA_TYPES, container_of, foreign_name, text_name
+from chatterbox_api_encoders.endings import FileEnd
+from chatterbox_api_encoders.matroska import matroska_end
+from chatterbox_api_encoders.mp4 import check_boxes, is_cut_off
+from chatterbox_api_encoders.mpeg import adts_end, joined_mp3, mp3_end, without_id3
+from chatterbox_api_encoders.ogg import ogg_end
+from chatterbox_api_encoders.refusals import cut_off, damaged, foreign, unreadable
 
-_UNKNOWN_FROM: Final = 0x7FFF_0000
-"""Sizes that programs write before they know better: 0x7FFFFFFF, 0xFFFFFFFF, and a header less than these."""
+__all__ = ["Recording", "inspected", "not_opened"]
 
-
-def promised_s(data: bytes, media_type: str, stream: AudioStream) -> float:
-    """Seconds of sound that the header promises; 0 where it does not, or where its word is known to be loose."""
-    if media_type == "audio/wav":
-        return _of_wav(data)
-    if media_type == "audio/flac":
-        return _of_flac(data)
-    if media_type == "audio/mp4" and stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return 0.0
-
-
-def without_id3(data: bytes) -> bytes:
-    """The file behind its ID3v2 tags: FFmpeg knows them before some formats only, and a picture may be among them."""
-    at = 0
-    while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
-        size = 0
-        for value in data[at + 6 : at + 10]:  # four bytes of seven bits each
-            size = size << 7 | value & 0x7F
-        at += size + (20 if data[at + 5] & 0x10 else 10)  # one flag says that a footer follows
-    return data[at:] if 0 < at < len(data) else data
+_DEMUXERS: Final = {
+    # container: FFmpeg's name of its demuxer, or several
+    "wav": "wav",
+    "flac": "flac",
+    "ogg": "ogg",
+    "mp4": "mov,mp4,m4a,3gp,3g2,mj2",
+    "webm": "matroska,webm",
+    "aiff": "aiff",
+    None: "mp3,aac,flac",
+}
+_STREAMS: Final = "32"
+"""Tracks and the pictures beside them; each costs FFmpeg some kilobytes."""
 
 
-def bare_wav(data: bytes) -> bytes:
-    """A WAV file without what is not sound; any other as it is. Without a chunk of sound, nothing.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file that FFmpeg may open.
 
-    FFmpeg reserves as much memory for a text as the file says that it is long: gigabytes, if someone lies.
+    Attributes:
+        data: the file, or what of it FFmpeg is to see.
+        demuxers: FFmpeg's names of those that may open it.
+        end: what is known of the end of the file so far.
+        options: for FFmpeg.
     """
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return data
-    kept = [data[:12]]
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = struct.unpack_from("<4sI", data, at)
-        if kind == b"data":
-            return b"".join((*kept, data[at : at + 8 + size] if size else data[at:]))
-        if kind in (b"fmt ", b"fact"):
-            kept.append(data[at : at + 8 + size + size % 2])
-        at += 8 + size + size % 2
-    return b""
+
+    data: bytes
+    demuxers: str
+    end: FileEnd = field(default_factory=FileEnd)
+    options: dict[str, str] = field(default_factory=dict)
+
+    def media_type(self, demuxer: str) -> str:
+        """The media type of a file that this demuxer of FFmpeg's has opened."""
+        found = next((name for name, known in _DEMUXERS.items() if name and known == demuxer), demuxer)
+        return MEDIA_TYPES[found]
+
+    def end_of(self, media_type: str, stream: AudioStream) -> FileEnd:
+        """What is known of the end of the file, now that FFmpeg has opened it."""
+        if media_type == MEDIA_TYPES["mp3"]:
+            return mp3_end(self.data)
+        if media_type == MEDIA_TYPES["aac"]:
+            return adts_end(self.data)
+        if media_type == MEDIA_TYPES["mp4"] and stream.duration and stream.time_base:
+            return FileEnd(promised_s=float(stream.duration * stream.time_base), cut_off=self.end.cut_off)
+        return self.end
 
 
-def _of_wav(data: bytes) -> float:
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return 0.0
-    bytes_per_s = 0
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = struct.unpack_from("<4sI", data, at)
-        if kind == b"fmt " and at + 20 <= len(data):
-            (bytes_per_s,) = struct.unpack_from("<I", data, at + 16)
-        if kind == b"data":
-            return size / bytes_per_s if bytes_per_s and size < _UNKNOWN_FROM else 0.0
-        at += 8 + size + size % 2
-    return 0.0
+def inspected(data: bytes) -> Recording:
+    """What the bytes are. InvalidAudio, where they are no recording that is read here, or claim what they cannot."""
+    if not data:
+        raise unreadable("it is empty")
+    data = without_id3(data)
+    container = container_of(data)
+    name = foreign_name(data, certain=True) or (None if container else text_name(data))
+    if name:
+        raise foreign(name)
+    if not any(data):
+        raise unreadable("it has nothing but zeros in it", remedy="Send it again; it was not stored or sent as it is.")
+    demuxers = _DEMUXERS[container]
+    options = {"max_streams": _STREAMS}
+    if container in ("wav", "aiff", "flac"):
+        bare, end = {"wav": bare_wav, "aiff": bare_aiff, "flac": bare_flac}[container](data)
+        return Recording(bare, demuxers, end, options)
+    if container == "ogg":
+        return Recording(data, demuxers, ogg_end(data), options)
+    if container == "webm":
+        return Recording(data, demuxers, matroska_end(data), options)
+    if container == "mp4":
+        check_boxes(data)
+        # A chapter may have a title of 64 KB, and many may have the same.
+        return Recording(data, demuxers, FileEnd(cut_off=is_cut_off(data)), {**options, "ignore_chapters": "1"})
+    return Recording(joined_mp3(data), demuxers, options=options)
 
 
-def _of_flac(data: bytes) -> float:
-    if data[:4] != b"fLaC" or len(data) < 26 or data[4] & 0x7F != 0:
-        return 0.0
-    rate_hz, total = int.from_bytes(data[18:21]) >> 4, int.from_bytes(data[21:26]) & 0xF_FFFF_FFFF
-    return total / rate_hz if rate_hz else 0.0
+def not_opened(recording: Recording) -> InvalidAudio:
+    """Why FFmpeg found no sound in a file, as far as its bytes tell."""
+    if recording.end.cut_off:
+        return cut_off()
+    if recording.demuxers != _DEMUXERS[None]:
+        return damaged()
+    name = foreign_name(recording.data, certain=False)
+    return foreign(name) if name else unreadable("it is damaged, or no audio file")

@@ -30,17 +30,25 @@ _MAX_SPECTRA: Final = 500
 
 
 class ClipMeter:
-    """Peak and clipping, taken before channels are mixed and rates changed, which hide both."""
+    """Peak and clipping, taken before channels are mixed, rates changed and offsets taken off, which hide both.
+
+    Attributes:
+        peak: the largest absolute value of any channel.
+        clipped: places where samples in a row sit at full scale.
+        moved: whether any channel is more than a constant.
+    """
 
     def __init__(self) -> None:
         self.peak = 0.0
         self.clipped = 0
+        self.moved = False
         self._tail: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
     def feed(self, block: Samples) -> None:
         """Take the next samples in, one row per channel; a place that spans two blocks counts once."""
         peak = float(np.abs(block).max(initial=0.0))
         self.peak = max(self.peak, peak)
+        self.moved = self.moved or bool((block.max(axis=1) > block.min(axis=1)).any())
         known = self._tail is not None and len(self._tail) == len(block)
         tail = self._tail if known and self._tail is not None else np.zeros((len(block), _RUN), np.bool_)
         if peak < _FULL_SCALE:

@@ -13,17 +13,18 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_encoders.listening import ClipMeter, Samples
 
-__all__ = ["REMEDY", "Mixer", "check_kind", "unreadable"]
+__all__ = ["MAX_RATE_HZ", "Mixer"]
 
-_MAX_RATE_HZ: Final = 48_000
+MAX_RATE_HZ: Final = 48_000
 _BLOCK_S: Final = 0.5
+_GROWTH: Final = 2**20
+"""Samples for which room is made at once."""
 _LOUDEST: Final = 1e6
 """120 dB above full scale: programs that write floats may be careless of their scale, but not that careless."""
-REMEDY: Final = "Send a recording as wav, mp3, flac, ogg, opus, m4a, webm or aiff."
 
 
 class Mixer:
@@ -43,7 +44,6 @@ class Mixer:
         self._kind: tuple[int, str, str] | None = None
         self._waiting: list[Samples] = []
         self._waiting_count = 0
-        self._parts: list[Samples] = []
         self._count = 0
 
     def feed(self, frame: AudioFrame) -> None:
@@ -62,23 +62,22 @@ class Mixer:
     def finish(self) -> None:
         """Let out what is still inside, and put `samples` together."""
         self._end_kind()
-        self.samples = np.concatenate(self._parts) if self._parts else self.samples
-        self._parts.clear()
+        self.samples.resize(self._count, refcheck=False)
 
     def check_time(self) -> None:
         """Raise InvalidAudio when the deadline has passed."""
         if time.monotonic() > self._deadline:
-            raise unreadable("it takes too long to decode")
+            raise clip_refusals.too_slow()
 
     def _change(self, frame: AudioFrame, kind: tuple[int, str, str]) -> None:
-        check_kind(frame.sample_rate, frame.layout.nb_channels, self._limits)
+        clip_refusals.check_kind(frame.sample_rate, frame.layout.nb_channels, self._limits)
         self._end_kind()
         self._kind = kind
         if not self.kept_hz:
             self.rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
-            self.kept_hz = min(frame.sample_rate, _MAX_RATE_HZ)
-        self._to_float = AudioResampler("fltp", rate=frame.sample_rate)
-        self._to_rate = AudioResampler("fltp", rate=self.kept_hz) if frame.sample_rate != self.kept_hz else None
+            self.kept_hz = min(frame.sample_rate, MAX_RATE_HZ)
+        self._to_float = AudioResampler("flt", rate=frame.sample_rate)
+        self._to_rate = AudioResampler("flt", rate=self.kept_hz) if frame.sample_rate != self.kept_hz else None
 
     def _lower(self, plain: AudioFrame | None) -> None:
         if self._to_rate is not None:
@@ -102,38 +101,27 @@ class Mixer:
         self._waiting.clear()
         self._waiting_count = 0
         if not np.isfinite(block).all():
-            raise unreadable("it has samples that are not numbers")
+            raise clip_refusals.no_numbers()
         self.meter.feed(block)
         if self.meter.peak > _LOUDEST:
-            raise unreadable("its samples are no sound")
+            raise clip_refusals.too_loud()
         if self._to_rate is None:
             self._keep(block)
 
     def _keep(self, block: Samples) -> None:
-        self._parts.append(block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32))
-        self._count += block.shape[1]
+        begin, self._count = self._count, self._count + block.shape[1]
+        if self._count > len(self.samples):
+            # In place, by the system's realloc: a list of parts would take as much again when it is joined.
+            self.samples.resize(self._count + _GROWTH, refcheck=False)
+        self.samples[begin : self._count] = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
         if self._count > self._limits.max_duration_s * self.kept_hz:
-            raise InvalidAudio(
-                f"The clip is longer than {self._limits.max_duration_s:g} s.",
-                code="audio_too_long",
-                field="voice_file",
-                remedy="Cut out 5 to 15 seconds of one person speaking.",
-            )
+            raise clip_refusals.too_long(self._limits)
 
 
 def _floats(frame: AudioFrame) -> Samples:
-    """One row per channel of a frame of "fltp"."""
-    return cast("Samples", frame.to_ndarray())
+    """One row per channel of a frame of "flt", whose samples are interleaved.
 
-
-def check_kind(rate_hz: int, channels: int, limits: ClipLimits) -> None:
-    """Raise InvalidAudio where rate or channels are beyond the limits."""
-    if not limits.min_rate_hz <= rate_hz <= limits.max_rate_hz:
-        raise unreadable(f"its rate is {rate_hz} Hz")
-    if not 1 <= channels <= limits.max_channels:
-        raise unreadable(f"it has {channels} channels")
-
-
-def unreadable(reason: str) -> InvalidAudio:
-    """The error `invalid_audio` for this reason."""
-    return InvalidAudio(f"The clip cannot be read: {reason}.", field="voice_file", remedy=REMEDY)
+    Of planar frames PyAV looks for as many planes as there are pointers in a row, and of eight channels, which fill
+    FFmpeg's array of them, it takes what lies behind it for a ninth.
+    """
+    return cast("Samples", frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T)

@@ -16,6 +16,12 @@ _MP3: Final = Setting("PYAV_MP3_KBPS", "128", "Bit rate of mp3, in kbit/s.", int
 _OPUS: Final = Setting("PYAV_OPUS_KBPS", "64", "Bit rate of opus and webm, in kbit/s.", integer(24, 256))
 _AAC: Final = Setting("PYAV_AAC_KBPS", "128", "Bit rate of aac and m4a, in kbit/s.", integer(48, 256))
 _VORBIS: Final = Setting("SOUNDFILE_OGG_QUALITY", "5", "Quality of ogg, from 0 to 10.", number(0, 10))
+_PROCESSES: Final = Setting(
+    "CLIP_READER_PROCESSES",
+    "2",
+    "Child processes that decode clips, one each at a time; 0 decodes in the service, which a clip may then end.",
+    integer(0, 64),
+)
 
 
 def _state(env: Mapping[str, str]) -> Ready:
@@ -38,11 +44,18 @@ async def _open_soundfile(env: Mapping[str, str]) -> AsyncGenerator[Encoder, Non
 
 @asynccontextmanager
 async def _open_clip_reader(env: Mapping[str, str]) -> AsyncGenerator[ClipReader, None]:
-    from chatterbox_api_encoders.clip_reader import PyavClipReader
+    processes = _PROCESSES.read(env)
+    if processes == 0:
+        from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
-    yield PyavClipReader()
+        yield InProcessClipReader()
+        return
+    from chatterbox_api_encoders.worker_clip_reader import PyavClipReader
+
+    async with PyavClipReader.open(processes=processes) as reader:
+        yield reader
 
 
 pyav_encoder: Final = Plugin[Encoder](settings=(_MP3, _OPUS, _AAC), state=_state, open=_open_encoder)
 soundfile_encoder: Final = Plugin[Encoder](settings=(_VORBIS,), state=_state, open=_open_soundfile)
-pyav_clip_reader: Final = Plugin[ClipReader](settings=(), state=_state, open=_open_clip_reader)
+pyav_clip_reader: Final = Plugin[ClipReader](settings=(_PROCESSES,), state=_state, open=_open_clip_reader)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any, Final, cast
 
 import numpy as np
@@ -10,6 +9,7 @@ import soundfile
 
 from chatterbox_api_core.formats import OGG
 from chatterbox_api_core.model import AudioFormat, Effect, Pcm
+from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples
 from chatterbox_api_encoders.samples import finite
 
@@ -35,6 +35,7 @@ class SoundfileEncoder:
     def open(
         self,
         audio_format: AudioFormat,
+        sink: ByteSink,
         *,
         rate_hz: int,
         complete: bool,
@@ -45,22 +46,21 @@ class SoundfileEncoder:
     ) -> VorbisEncoding:
         out_hz = out_rate_hz or rate_hz
         return VorbisEncoding(
+            sink,
             Effects(rate_hz=rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim),
             rate_hz=out_hz,
             quality=self._quality,
-            complete=complete,
         )
 
 
 class VorbisEncoding:
     """An Encoding: samples -> effects -> Vorbis -> Ogg pages. A page is whole by itself, so both bodies are alike."""
 
-    def __init__(self, effects: Effects, *, rate_hz: int, quality: float, complete: bool) -> None:
-        self._effects, self._complete = effects, complete
+    def __init__(self, sink: ByteSink, effects: Effects, *, rate_hz: int, quality: float) -> None:
+        self._effects = effects
         self._rest = np.zeros(0, np.float32)
-        self._sink = _Outlet()
         self._file = soundfile.SoundFile(
-            cast("Any", self._sink),
+            cast("Any", _WriteOnly(sink)),
             "w",
             samplerate=rate_hz,
             channels=1,
@@ -69,16 +69,14 @@ class VorbisEncoding:
             compression_level=1 - quality / 10,
         )
 
-    def feed(self, pcm: Pcm) -> bytes:
+    def feed(self, pcm: Pcm) -> None:
         if len(pcm):
             self._write(self._effects.push(finite(pcm)))
-        return b"" if self._complete else self._sink.take()
 
-    def finish(self) -> bytes:
+    def finish(self) -> None:
         self._write(self._effects.finish())
         self._file.write(self._rest)
         self._file.close()
-        return self._sink.take()
 
     def _write(self, samples: Samples) -> None:
         samples = np.concatenate([self._rest, samples])
@@ -88,15 +86,15 @@ class VorbisEncoding:
         self._rest = samples[whole:].copy()
 
 
-class _Outlet:
-    """What libsndfile takes for a file: it asks for the position at the start, and from then on only writes."""
+class _WriteOnly:
+    """A sink as libsndfile wants one: it asks for the position at the start, and from then on only writes."""
 
-    def __init__(self) -> None:
-        self._held, self._position = BytesIO(), 0
+    def __init__(self, sink: ByteSink) -> None:
+        self._sink, self._position = sink, 0
 
     def write(self, data: bytes) -> int:
         self._position += len(data)
-        return self._held.write(data)
+        return self._sink.write(data)
 
     def tell(self) -> int:
         return self._position
@@ -106,8 +104,3 @@ class _Outlet:
 
     def read(self, size: int = -1) -> bytes:
         return b""
-
-    def take(self) -> bytes:
-        data = self._held.getvalue()
-        self._held = BytesIO()
-        return data

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Final
 
 from litestar.types import Receive, Scope, Send
@@ -16,6 +17,7 @@ from litestar.types import Receive, Scope, Send
 from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.speech import SpeechStream
 from chatterbox_api_http_litestar import headers
+from chatterbox_api_http_litestar.limits import HttpLimits
 
 __all__ = ["SpeechAnswer"]
 
@@ -26,11 +28,12 @@ class SpeechAnswer:
     """An ASGI application for one request.
 
     Args:
-        send_stall_s: the longest a client may leave its answer unread.
+        limits: for how long a client may leave its answer unread.
     """
 
-    def __init__(self, stream: SpeechStream, *, send_stall_s: float) -> None:
-        self._stream, self._send_stall_s = stream, send_stall_s
+    def __init__(self, stream: SpeechStream, *, limits: HttpLimits) -> None:
+        self._stream, self._limits = stream, limits
+        self._sending_s = 0.0
         self._sent_bytes = 0
         self._started = False
 
@@ -53,16 +56,13 @@ class SpeechAnswer:
             await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _speak(self, send: Send) -> None:
-        if self._stream.complete:
-            async with self._stream as stream:
-                body = await stream.read()
-            await self._start(send, [(b"content-length", str(len(body)).encode())])
-            await self._body(send, body, more=False)
-            return
         async with self._stream as stream:
+            extra = []
+            if stream.complete:
+                extra = [(b"content-length", str(await stream.size_bytes()).encode())]
             async for data in stream:
                 if not self._started:
-                    await self._start(send, [])
+                    await self._start(send, extra)
                 await self._body(send, data, more=True)
         await self._body(send, b"", more=False)
 
@@ -73,8 +73,12 @@ class SpeechAnswer:
         )
 
     async def _body(self, send: Send, data: bytes, *, more: bool) -> None:
-        async with asyncio.timeout(self._send_stall_s):
+        began_s = time.monotonic()
+        stall_s, factor = self._limits.send_stall_s, self._limits.send_factor
+        left_s = stall_s + factor * self._stream.timings.output_s - self._sending_s
+        async with asyncio.timeout(min(stall_s, left_s)):
             await send({"type": "http.response.body", "body": data, "more_body": more})
+        self._sending_s += time.monotonic() - began_s
         self._sent_bytes += len(data)
 
     def _report(self, scope: Scope, outcome: str) -> None:
@@ -99,7 +103,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _who(stream: SpeechStream) -> str:
-    resolved = getattr(stream, "voice", None)
-    if resolved is None:
+    if not stream.pieces:  # the client left before a voice was found
         return "?"
+    resolved = stream.voice
     return f"{resolved.source}:{resolved.voice.id}" if resolved.voice else resolved.source

@@ -45,6 +45,7 @@ class SpeechBody(msgspec.Struct):
     stream: bool | None = None
     stream_format: str | None = None
     language: str | None = None
+    text_format: str | None = None
     seed: int | None = None
     sample_rate: int | None = None
     loudness: float | None = None
@@ -75,6 +76,7 @@ _CODE_OF_FIELD: Final = {
     "speed": "invalid_speed",
     "response_format": "unsupported_format",
     "stream_format": "unsupported_stream_format",
+    "text_format": "unsupported_text_format",
     "seed": "invalid_seed",
     "sample_rate": "invalid_sample_rate",
     "loudness": "invalid_loudness",

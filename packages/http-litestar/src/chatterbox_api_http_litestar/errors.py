@@ -20,6 +20,7 @@ from litestar.types import ExceptionHandlersMap
 from chatterbox_api_core.errors import (
     ChatterboxError,
     DeadlineExceeded,
+    EncodingFailed,
     InvalidInput,
     NameTaken,
     NotFound,
@@ -55,6 +56,7 @@ STATUS_OF: Final[dict[type[ChatterboxError], tuple[int, bool]]] = {
     DeadlineExceeded: (504, True),
     Unavailable: (503, True),
     SynthesisFailed: (500, True),
+    EncodingFailed: (500, False),
     ChatterboxError: (500, False),
 }
 """A class stands for its subclasses that are not listed themselves."""

@@ -18,6 +18,8 @@ class HttpLimits:
         parts: of a form.
         receive_s: the longest a request's body may take to arrive.
         send_stall_s: the longest a client may leave its answer unread.
+        send_factor: how many times as long as it sounds a client may take for all of an answer, beside
+            `send_stall_s`. A player reads at the pace of speech; one that takes a byte now and then would never end.
     """
 
     body_bytes: int = 2**20
@@ -26,3 +28,4 @@ class HttpLimits:
     parts: int = 100
     receive_s: float = 60.0
     send_stall_s: float = 60.0
+    send_factor: float = 2.0

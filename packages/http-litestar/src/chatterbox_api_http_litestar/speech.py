@@ -58,6 +58,7 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
                 audio_format=default_format if body.response_format is None else body.response_format,
                 complete=_complete(body),
                 language=body.language,
+                text_format="auto" if body.text_format is None else body.text_format,
                 speed=1.0 if body.speed is None else body.speed,
                 seed=body.seed,
                 params=_engine_params(values, speech),
@@ -67,7 +68,7 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
                 sentence_pause_s=_seconds(body.sentence_pause_ms),
                 paragraph_pause_s=_seconds(body.paragraph_pause_ms),
             ),
-            send_stall_s=limits.send_stall_s,
+            limits=limits,
         )
 
     return [create_speech, create_speech_from_upload]

@@ -9,13 +9,13 @@ from typing import Final
 
 from chatterbox_api_core.plugins import Plugin, Ready
 from chatterbox_api_core.ports import VoiceStore
-from chatterbox_api_core.settings import Setting
+from chatterbox_api_core.settings import Setting, path
 
 __all__ = ["plugin"]
 
-DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", str)
+DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
 VOICE_LIBRARY_DIR: Final = Setting(
-    "VOICE_LIBRARY_DIR", "", "Where voices are kept on disk; the folder voices in DATA_DIR when empty.", str
+    "VOICE_LIBRARY_DIR", "", "Where voices are kept on disk; the folder voices in DATA_DIR when empty.", path
 )
 
 
@@ -24,9 +24,8 @@ def library_folder(env: Mapping[str, str]) -> Path:
     from platformdirs import user_data_path
 
     if chosen := VOICE_LIBRARY_DIR.read(env):
-        return Path(chosen)
-    data = DATA_DIR.read(env)
-    return (Path(data) if data else user_data_path("chatterbox-api", appauthor=False)) / "voices"
+        return chosen
+    return (DATA_DIR.read(env) or user_data_path("chatterbox-api", appauthor=False)) / "voices"
 
 
 def _state(env: Mapping[str, str]) -> Ready:

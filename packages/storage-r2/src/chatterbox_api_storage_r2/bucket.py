@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from chatterbox_api_core.errors import Unavailable
+
 __all__ = ["Bucket", "Conflict", "Doubtful", "Listed", "Stored", "Unchanged"]
 
 
@@ -23,11 +25,13 @@ class Doubtful(Exception):
 
     Args:
         reason: what went wrong, for people, without a secret in it.
+        error: the same as an error of the port, for a caller to whom it makes no difference whether it was done.
     """
 
-    def __init__(self, reason: str, *, retry_after_s: float = 1.0) -> None:
+    def __init__(self, reason: str, *, retry_after_s: float = 1.0, error: Unavailable | None = None) -> None:
         super().__init__(reason)
         self.reason, self.retry_after_s = reason, retry_after_s
+        self.error = error or Unavailable(reason, code="storage_error", retry_after_s=retry_after_s)
 
 
 class Unchanged(Exception):
@@ -61,8 +65,8 @@ class Bucket(Protocol):
     """Strongly consistent, as R2 is. Keys are relative to the library's prefix.
 
     Every call ends within its own time limit. Reads are retried within it, and then raise Unavailable with the
-    cause; writes are tried once, because what a second try answers depends on the first. Unavailable from a write
-    says that it was refused and not done.
+    cause; writes are tried once, because what a second try answers depends on the first. Unavailable or
+    StorageFailed from a write says that it was refused and not done.
     """
 
     async def get(self, key: str, *, unless: str | None = None) -> Stored | None:

@@ -10,10 +10,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chatterbox_api_core.errors import ConfigurationError, Unavailable
+from chatterbox_api_storage_r2.endpoints import parsed_endpoint
 
 __all__ = ["Connection", "Paces"]
 
-_ENDPOINT: Final = re.compile(r"https?://[^\s/@?#]+(/[\w./-]*)?", re.ASCII)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PREFIX: Final = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/|$))*")
 
@@ -23,7 +23,7 @@ class Connection:
     """Where the bucket is and how to talk to it. ConfigurationError where it cannot be an address or a name.
 
     Attributes:
-        endpoint: the address of the S3 API, without the bucket.
+        endpoint: the address of the S3 API, without the bucket; as `parsed_endpoint` gives it.
         prefix: what all keys begin with, for a bucket that is shared with other things; slashes are put as needed.
         region: the one that requests are signed for; R2's is `auto`.
         connect_timeout_s: for making a connection, within each of the following.
@@ -48,7 +48,8 @@ class Connection:
     write_interval_s: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(_is_address(self.endpoint), "R2_ENDPOINT", "the address of an S3 endpoint: https://host")
+        address = parsed_endpoint(self.endpoint, bucket="", any_account=True).address
+        _check(address == self.endpoint.rstrip("/"), "R2_ENDPOINT", address)
         _check(_BUCKET.fullmatch(self.bucket) is not None, "R2_BUCKET_NAME", "the name of a bucket")
         plain = _PREFIX.fullmatch(self.prefix.strip("/")) is not None
         _check(plain, "R2_PREFIX", "made of letters, digits, '-', '_', '.' and, between them, '/'")
@@ -76,13 +77,6 @@ class Paces:
             self._next[key] = turn
             raise Unavailable("Too many writes of the same thing wait for their turn.", code="storage_busy")
         await asyncio.sleep(turn - now)
-
-
-def _is_address(endpoint: str) -> bool:
-    try:
-        return _ENDPOINT.fullmatch(endpoint) is not None and urlsplit(endpoint).port != 0
-    except ValueError:
-        return False
 
 
 def _check(holds: bool, name: str, expected: str) -> None:

@@ -72,25 +72,24 @@ class Line:
         record: Record = parsed_record(parsed(stored, key=key).body, key=key)
         return Versioned(record, stored.etag)
 
-    async def confirm(self) -> None:
+    async def confirm(self, *, now: bool = False) -> None:
         """Return if the bucket holds our library: only then does a missing document mean a missing voice.
+
+        Args:
+            now: ask, however short ago that was found; else what was found within `confirmed_s` will do.
 
         Raises:
             Unavailable: `storage_bucket_changed`, or the bucket does not answer.
         """
-        if self._found is None or not 0 <= self._clock() - self._found[1] < self._confirmed_s:
-            flight = self._lookups.join("", self._look, since=ticket(), young_s=self._confirmed_s)
+        if now or self._found is None or not 0 <= self._clock() - self._found[1] < self._confirmed_s:
+            young_s = 0.0 if now else self._confirmed_s
+            flight = self._lookups.join("", self._look, since=ticket(), young_s=young_s)
             await asyncio.wait([flight])
             found = flight.result()
         else:
             found = self._found[0]
         if found != self._library_id:
-            raise Unavailable(
-                "The bucket does not hold the library any more that this server was started with.",
-                code="storage_bucket_changed",
-                remedy="Bring that library back, or start the server again to use what is there now.",
-                retry_after_s=30,
-            )
+            raise _changed(found)
 
     async def close(self) -> None:
         await self._lookups.close()
@@ -109,3 +108,18 @@ class Line:
     def _answered(self) -> None:
         self._away_at = None
         self.answers += 1
+
+
+def _changed(found: str | None) -> Unavailable:
+    if found is None:
+        seen = "no library any more: it was emptied, or its library.json was removed or damaged"
+        remedy = "Bring that library back. How to begin a new one, the next start says."
+    else:
+        seen, remedy = "another library now", "Bring ours back, or start the server again to use that one."
+    return Unavailable(
+        f"The bucket holds {seen}. Nothing is written to it.",
+        code="storage_bucket_changed",
+        field="R2_BUCKET_NAME",
+        remedy=remedy,
+        retry_after_s=30,
+    )

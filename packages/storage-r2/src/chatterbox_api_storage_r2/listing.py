@@ -26,34 +26,39 @@ class Listing:
 
     Attributes:
         voices_read: how far the run has come.
+        failed: whether the last run could not be brought to its end.
     """
 
     def __init__(self, bucket: Bucket, line: Line, mirror: Mirror, clock: Callable[[], float]) -> None:
         self._bucket, self._line, self._mirror, self._clock = bucket, line, mirror, clock
         self._damaged: dict[str, str] = {}
         self.voices_read = 0
+        self.failed = False
 
     async def run(self) -> None:
-        """Bring the mirror up to date. Unavailable when the bucket is; what has been read by then is kept.
+        """Bring the mirror up to date. Unavailable when the bucket is, or holds another library; what has been read
+        by then is kept.
 
         What is forgotten was known before the listing began, does not appear in it, and is not there when it is
         asked for by its key. So neither what has been added meanwhile is forgotten, by this process or another,
-        nor anything because of a listing that falls short.
+        nor anything because of a listing that falls short. And where a voice is missing because the library is
+        another, nothing of that is taken in.
         """
-        began_at, self.voices_read = self._clock(), 0
+        began_at, self.voices_read, self.failed = self._clock(), 0, True
         known = await self._mirror.etags()
-        listed: set[str] = set()
+        listed: dict[str, str] = {}
         pages = self._bucket.list(VOICES)
         try:
             while (page := await self._line.ask(anext(pages, None))) is not None:
-                etags = {voice_id: each.etag for each in page if (voice_id := voice_id_of(each.key)) is not None}
-                listed.update(etags)
-                await self._take(etags, known, began_at)
+                listed |= {voice_id: each.etag for each in page if (voice_id := voice_id_of(each.key)) is not None}
         finally:
             await pages.aclose()
         self._damaged = {voice_id: etag for voice_id, etag in self._damaged.items() if voice_id in listed}
+        # First what is missing, for then it is found out whether these are the voices of another library.
         await self._look_for({voice_id: etag for voice_id, etag in known.items() if voice_id not in listed})
+        await self._take(listed, known, began_at)
         await self._mirror.keep_listed_at(began_at)
+        self.failed = False
 
     async def _take(self, etags: Mapping[str, str], known: Mapping[str, str], began_at: float) -> None:
         same = {voice_id: etag for voice_id, etag in etags.items() if known.get(voice_id) == etag}

@@ -128,6 +128,11 @@ class Mirror:
             thread.submit(file.close)
             await asyncio.shield(asyncio.to_thread(thread.shutdown))
 
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a mirror in memory."""
+        return self._file.path
+
     async def library_id(self) -> str | None:
         """The library that this is a copy of; None while it is new."""
         return await self._run(_library_id)

@@ -48,6 +48,11 @@ class MirrorFile:
         self._version: Final = zlib.crc32(repr(schema).encode()) & 0x7FFFFFFF or 1
         self._connection: sqlite3.Connection | None = None
 
+    @property
+    def path(self) -> Path | None:
+        """Where it is kept; None for memory."""
+        return self._path
+
     def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do the work in one transaction; in memory, if the disk refuses it."""
         try:

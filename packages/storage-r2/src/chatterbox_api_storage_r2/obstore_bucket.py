@@ -14,6 +14,7 @@ import asyncio
 import atexit
 import functools
 import hashlib
+import os
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -26,8 +27,9 @@ from obstore.store import S3Store
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_storage_r2.bucket import Conflict, Doubtful, Listed, Stored, Unchanged
 from chatterbox_api_storage_r2.connection import Connection, Paces
-from chatterbox_api_storage_r2.failures import Cause, Signs, cause, left_open, read_only, signs, unavailable
+from chatterbox_api_storage_r2.failures import Cause, Signs, cause, full, left_open, read_only, signs, unavailable
 from chatterbox_api_storage_r2.health import Health
+from chatterbox_api_storage_r2.proxies import proxy_for
 from chatterbox_api_storage_r2.records import LIBRARY
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class ObstoreBucket:
         self._store = _store(settings)
         # A limit for each piece that comes would also end a write that takes long to be answered.
         self._read_store = _store(settings, stalled_s=settings.read_timeout_s)
+        self._proxy = proxy_for(settings.endpoint, os.environ)
         self._paces = Paces(settings.write_interval_s)
         self.health = Health(self._probe, limit_s=probe_limit_s, every_s=probe_every_s)
 
@@ -86,9 +89,11 @@ class ObstoreBucket:
     async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
         found = await self._read(lambda limit: self._get(key, unless, limit))
         if isinstance(found, Signs):
-            if found.status == 304:
-                raise Unchanged
-            return None
+            if found.missing:
+                return None
+            if unless is None:
+                raise unavailable(self._cause(found))
+            raise Unchanged
         body, etag = found
         # Outside of the limits, which are about the bucket, and not about the threads here.
         return await asyncio.to_thread(_checked, body, etag) if len(body) > _CHUNK else Stored(bytes(body), etag)
@@ -111,9 +116,9 @@ class ObstoreBucket:
     async def list(self, prefix: str) -> AsyncGenerator[tuple[Listed, ...], None]:
         after = ""
         while True:
-            found = await self._read(functools.partial(self._list, prefix, after))
+            found = await self._read(functools.partial(self._list, prefix, after), listing=True)
             if isinstance(found, Signs):
-                raise unavailable(self._cause(found))
+                raise unavailable(self._cause(found, listing=True))
             yield tuple(listed for listed in found if listed.key.startswith(prefix))
             if len(found) < self._page:
                 return
@@ -159,15 +164,24 @@ class ObstoreBucket:
         seen = done or Signs(200, "NoETag")
         if seen.conflict:
             raise Conflict
+        if seen.full:
+            raise full(self._settings.bucket, seen)
         if seen.status == 403 and seen.code in ("", "AccessDenied"):
             self.health.suspect()
             raise read_only(self._settings.bucket)
         raise self._refusal(seen)
 
-    async def _read(self, work: Callable[[asyncio.Timeout], Awaitable[_T | Signs]]) -> _T | Signs:
+    async def _read(
+        self, work: Callable[[asyncio.Timeout], Awaitable[_T | Signs]], *, listing: bool = False
+    ) -> _T | Signs:
         """What the work gives, or the signs of an answer that is none of failure: not modified, no such object."""
-        settings, health = self._settings, self.health
-        return await self._retried(work, deadline_s=settings.read_deadline_s, check=health.check, failed=health.suspect)
+        return await self._retried(
+            work,
+            deadline_s=self._settings.read_deadline_s,
+            check=self.health.check,
+            failed=self.health.suspect,
+            listing=listing,
+        )
 
     async def _probe(self, limit_s: float) -> None:
         def nothing() -> None: ...
@@ -183,6 +197,7 @@ class ObstoreBucket:
         deadline_s: float,
         check: Callable[[], None],
         failed: Callable[[], None],
+        listing: bool = False,
     ) -> _T | Signs:
         end = time.monotonic() + deadline_s
         attempt = 0
@@ -193,7 +208,7 @@ class ObstoreBucket:
             if not isinstance(done, Signs) or done.status == 304 or done.missing:
                 return done
             failed()
-            why = self._cause(done)
+            why = self._cause(done, listing=listing)
             pause_s = _pause_s(attempt, at_least_s=why.retry_after_s)
             attempt += 1
             if not why.passing or attempt == self._settings.attempts or time.monotonic() + pause_s >= end:
@@ -204,11 +219,12 @@ class ObstoreBucket:
         self.health.suspect()
         why = self._cause(seen)
         if left_open(seen, why):
-            return Doubtful(why.message, retry_after_s=max(why.retry_after_s, _PAUSE_S))
+            return Doubtful(why.message, retry_after_s=max(why.retry_after_s, _PAUSE_S), error=unavailable(why))
         return unavailable(why)
 
-    def _cause(self, seen: Signs) -> Cause:
-        return cause(seen, host=self._settings.host, bucket=self._settings.bucket)
+    def _cause(self, seen: Signs, *, listing: bool = False) -> Cause:
+        settings = self._settings
+        return cause(seen, host=settings.host, bucket=settings.bucket, listing=listing, proxy=self._proxy)
 
 
 async def _attempt(work: Callable[[asyncio.Timeout], Awaitable[_T]], *, limit_s: float) -> _T | Signs:

@@ -32,7 +32,9 @@ exception: tombstones of voices that once lived are removed after a day, and the
 all that time could land. It cannot: the server refuses a request that was signed more than 15 minutes ago.
 
 **Lost replies** are the business of `documents`: when `write` returns or raises Lost, it is certain. When it raises
-Unavailable it is not, and so is the change; but it is whole or absent, and whatever is left of it is swept.
+Unsure it is not, and so is the change if that was the write of its document; but it is whole or absent, and whatever
+is left of it is swept. A clip or a claim that may have been written is as good as none: then the change is certain
+not to be done.
 
 Linearization points: the write of the voice's document for add, replace, amend and remove, that of `default.json`
 for set_default, and for a read, the read of the document.
@@ -42,17 +44,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from itertools import count
 from typing import Final
 
-from chatterbox_api_core.errors import NameTaken, NotFound, StorageFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound, StorageFailed
 from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.names import canonical_name
 from chatterbox_api_core.revisions import amended, canonical_names, created, replaced
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
-from chatterbox_api_storage_r2.documents import Document, Lost, read, write
+from chatterbox_api_storage_r2.documents import GIVE_UP_S, Document, Lost, Unsure, last_doubt, pause, read, write
 from chatterbox_api_storage_r2.records import (
     CLIPS,
     DEFAULT,
@@ -92,8 +95,9 @@ class BucketLibrary:
             await self._check_free(voice)
             clip = await self._put_clip(voice.id, audio.data)
             try:
-                for name in sorted(canonical_names(voice)):
-                    await self._claim(name, voice)
+                with _nothing_begun():
+                    for name in sorted(canonical_names(voice)):
+                        await self._claim(name, voice)
                 return await self._write(voice.id, Record(1, voice, clip), over=None)
             except NameTaken:
                 await self.discard(clip)
@@ -108,8 +112,9 @@ class BucketLibrary:
         for attempt in count():
             document, record, voice = await self._live(voice_id)
             changed = amended(voice, changes)
-            for name in sorted(canonical_names(changed) - canonical_names(voice)):
-                await self._claim(name, changed)
+            with _nothing_begun():
+                for name in sorted(canonical_names(changed) - canonical_names(voice)):
+                    await self._claim(name, changed)
             with contextlib.suppress(Lost):
                 return await self._write(voice_id, record.next(changed), over=document)
             await self._bucket.pause(attempt)
@@ -157,7 +162,7 @@ class BucketLibrary:
 
     async def discard(self, clip: str) -> None:
         """Remove a clip that nothing names any more, if that can be done now; else it is swept."""
-        with contextlib.suppress(Doubtful, Unavailable):
+        with contextlib.suppress(Doubtful, ChatterboxError):
             await self._bucket.delete(clip)
 
     async def sweep(self, *, before: datetime, clip_of: Callable[[str], Awaitable[str | None]]) -> int:
@@ -245,8 +250,13 @@ class BucketLibrary:
             await self.discard(clip)
 
     async def _put_clip(self, voice_id: str, data: bytes) -> str:
-        """Write a clip under a new key, which is nobody else's: so there is no conflict but with oneself."""
+        """Write a clip under a new key, which is nobody else's: so there is no conflict but with oneself.
+
+        While no document names it, it is all the same whether it has been written: an error says that nothing was
+        done.
+        """
         clip = new_clip_key(voice_id)
+        began_at = time.monotonic()
         for attempt in count():
             try:
                 await self._bucket.create(clip, data)
@@ -254,7 +264,10 @@ class BucketLibrary:
             except Conflict:
                 break
             except Doubtful as doubt:
-                await self._bucket.pause(attempt, at_least_s=doubt.retry_after_s)
+                last_doubt.set(doubt.reason)
+                if attempt and time.monotonic() - began_at > GIVE_UP_S:
+                    raise doubt.error from None
+                await pause(self._bucket, attempt, at_least_s=doubt.retry_after_s)
         return clip
 
     async def _live(self, voice_id: str) -> tuple[Document, Record, Voice]:
@@ -271,6 +284,15 @@ class BucketLibrary:
     async def _write(self, voice_id: str, record: Record, *, over: Document | None) -> Versioned:
         document = await write(self._bucket, voice_key(voice_id), record.body, over=over)
         return Versioned(record, document.etag)
+
+
+@contextlib.contextmanager
+def _nothing_begun() -> Iterator[None]:
+    """A doubt about a claim or a fence is none about the voice: its document has not been written."""
+    try:
+        yield
+    except Unsure as unsure:
+        raise unsure.error from unsure
 
 
 @contextlib.contextmanager

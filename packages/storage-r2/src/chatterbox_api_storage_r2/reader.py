@@ -29,11 +29,12 @@ from chatterbox_api_core.names import is_voice_id
 from chatterbox_api_storage_r2.bucket import Bucket, Unchanged
 from chatterbox_api_storage_r2.documents import read
 from chatterbox_api_storage_r2.flights import Flights, ticket
+from chatterbox_api_storage_r2.joining import check_lists
 from chatterbox_api_storage_r2.line import Line
 from chatterbox_api_storage_r2.listing import Listing
 from chatterbox_api_storage_r2.mirror import Chosen, Mirror, Seen
 from chatterbox_api_storage_r2.protocol import BucketLibrary
-from chatterbox_api_storage_r2.records import DEFAULT, Record, Versioned
+from chatterbox_api_storage_r2.records import DEFAULT, SWEEPS, VOICES, Record, Versioned
 
 __all__ = ["Reader"]
 
@@ -127,6 +128,15 @@ class Reader:
     async def refresh(self) -> None:
         """Bring the whole mirror up to date, which prefetches every voice's document. Unavailable."""
         await _answer(self._listings.join(_ALL, self._listing.run, since=ticket(), young_s=self._fresh_s))
+
+    async def confirm_library(self) -> None:
+        """Return if the bucket holds our library at this moment. Unavailable."""
+        await self._line.confirm(now=True)
+
+    async def check(self) -> None:
+        """Return if the bucket holds our library and can be listed. Unavailable."""
+        await self._line.confirm()
+        await check_lists(self._bucket, VOICES if self._listing.failed else SWEEPS)
 
     async def wrote(self, voice_id: str, versioned: Versioned, *, begun_at: float | None = None) -> None:
         """Take in a voice that has just been written, or deleted. It is not asked for again while it is fresh.

@@ -5,6 +5,7 @@
     names/<sha256 of a canonical name>.json    which voice has claimed the name
     default.json                  the default voice
     library.json                  which library this is
+    sweeps/                       when left-over objects were last swept, one object
 
 Documents lie apart from clips, so that one listing of `voices/` shows what has changed, a thousand voices a page.
 What people have written is inside documents alone: keys are made of our own ids and hashes.
@@ -28,6 +29,7 @@ __all__ = [
     "CLIPS",
     "DEFAULT",
     "LIBRARY",
+    "SWEEPS",
     "VOICES",
     "Record",
     "Versioned",
@@ -42,6 +44,7 @@ VOICES: Final = "voices/"
 CLIPS: Final = "clips/"
 DEFAULT: Final = "default.json"
 LIBRARY: Final = "library.json"
+SWEEPS: Final = "sweeps/"
 
 _KEY = re.compile(r"(?:voices/(voice_[0-9a-z]{26})\.json|clips/(voice_[0-9a-z]{26})/[0-9a-f]{32})")
 

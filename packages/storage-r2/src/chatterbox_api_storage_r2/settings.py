@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from chatterbox_api_core.plugins import Absent, Incomplete, Ready, State
-from chatterbox_api_core.settings import Setting, integer, number, one_of
+from chatterbox_api_core.settings import Setting, integer, number, one_of, path
+from chatterbox_api_storage_r2.endpoints import is_local, is_r2, parsed_endpoint
 
 if TYPE_CHECKING:
     from chatterbox_api_storage_r2.connection import Connection
 
 __all__ = ["ALL", "STALE_MAX_S", "connection", "mirror_path", "state"]
+
+_log = logging.getLogger(__name__)
 
 _PLACEHOLDER = re.compile(r"your[-_ ].*|<.*>|\{.*\}|x{3,}|\.{3}|change[-_ ]?me|example|placeholder", re.I)
 
@@ -37,7 +41,7 @@ ACCOUNT_ID: Final = Setting(
     "R2_ACCOUNT_ID",
     "",
     "The account whose R2 keeps the voices: 32 letters and digits, shown on the overview of R2.",
-    _own("the 32 letters and digits that the overview of R2 shows", r"[0-9a-f]{32}"),
+    lambda text: _own("the 32 letters and digits that the overview of R2 shows", r"[0-9a-f]{32}")(text.lower()),
     secret=True,  # where a person may paste the wrong thing
 )
 ACCESS_KEY_ID: Final = Setting(
@@ -76,7 +80,7 @@ ENDPOINT: Final = Setting(
     "R2_ENDPOINT",
     "",
     "The address of another S3 server, in the place of R2_ACCOUNT_ID and R2_JURISDICTION.",
-    _own("an address such as https://s3.example.com", r"https?://[^\s/@?#]+(/[\w./-]*)?"),
+    _own("an address such as https://s3.example.com", r".+"),  # `parsed_endpoint` looks closer
     secret=True,  # some people put credentials into addresses
 )
 PREFIX: Final = Setting(
@@ -99,7 +103,7 @@ WRITE_TIMEOUT_S: Final = Setting(
     "R2_WRITE_TIMEOUT_S", "10", "For a write, in seconds; a second more for each 256 KiB.", number(0.1, 300)
 )
 RETRIES: Final = Setting("R2_RETRIES", "3", "How often a read is tried again.", integer(0, 10))
-DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", str)
+DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
 
 ALL: Final[tuple[Setting[Any], ...]] = (
     ACCOUNT_ID,
@@ -133,11 +137,15 @@ def connection(env: Mapping[str, str]) -> Connection:
     """What the settings say of the bucket. ConfigurationError."""
     from chatterbox_api_storage_r2.connection import Connection
 
-    endpoint = ENDPOINT.read(env) or _endpoint(ACCOUNT_ID.read(env), JURISDICTION.read(env))
+    bucket = BUCKET_NAME.read(env)
+    if ENDPOINT.is_set(env):
+        endpoint = _understood(ENDPOINT.read(env), bucket)
+    else:
+        endpoint = _endpoint(ACCOUNT_ID.read(env), JURISDICTION.read(env))
     REGION.read(env)  # a hint from the day the bucket was made; requests are signed for another region
     return Connection(
         endpoint=endpoint,
-        bucket=BUCKET_NAME.read(env),
+        bucket=bucket,
         access_key_id=ACCESS_KEY_ID.read(env),
         secret_access_key=SECRET_ACCESS_KEY.read(env),
         prefix=PREFIX.read(env),
@@ -147,6 +155,7 @@ def connection(env: Mapping[str, str]) -> Connection:
         read_deadline_s=max(8.0, 2 * READ_TIMEOUT_S.read(env)),
         write_timeout_s=WRITE_TIMEOUT_S.read(env),
         attempts=RETRIES.read(env) + 1,
+        write_interval_s=1.0 if is_r2(endpoint) else 0.0,  # the limit is R2's alone
     )
 
 
@@ -154,10 +163,22 @@ def mirror_path(env: Mapping[str, str], settings: Connection) -> Path:
     """The file of the local mirror: one for each library, named after where that is."""
     from platformdirs import user_data_path
 
-    data = DATA_DIR.read(env)
-    folder = Path(data) if data else user_data_path("chatterbox-api", appauthor=False)
+    folder = DATA_DIR.read(env) or user_data_path("chatterbox-api", appauthor=False)
     where = "\n".join((settings.endpoint.rstrip("/"), settings.bucket, settings.prefix.strip("/")))
     return folder / f"r2-mirror-{hashlib.sha256(where.encode()).hexdigest()[:16]}.db"
+
+
+def _understood(text: str, bucket: str) -> str:
+    found = parsed_endpoint(text, bucket=bucket)
+    if found.taken_off:
+        _log.info(
+            "R2_ENDPOINT has the bucket's name in its %s, where it is taken off: %s", found.taken_off, found.address
+        )
+    if found.address.startswith("http://") and not is_local(found.address):
+        _log.warning(
+            "clips go to the bucket unencrypted, for everyone on the way to read: R2_ENDPOINT begins with http"
+        )
+    return found.address
 
 
 def _endpoint(account_id: str, jurisdiction: str) -> str:
@@ -171,7 +192,7 @@ def _signing_region(endpoint: str) -> str:
     https://developers.cloudflare.com/r2/api/s3/api/#bucket-region
     """
     host = urlsplit(endpoint).hostname or ""
-    if host.endswith(".r2.cloudflarestorage.com"):
+    if is_r2(endpoint):
         return "auto"
     named = re.match(r"s3[.-](?:dualstack\.)?([a-z]+(?:-[a-z0-9]+)+)\.", host)
     return named[1] if named else "us-east-1"

@@ -14,20 +14,22 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
 from chatterbox_api_storage_r2.bucket import Doubtful
 from chatterbox_api_storage_r2.clips import Clips
 from chatterbox_api_storage_r2.connection import Connection
+from chatterbox_api_storage_r2.endpoints import is_r2
 from chatterbox_api_storage_r2.failures import startup_error
-from chatterbox_api_storage_r2.joining import library_in
+from chatterbox_api_storage_r2.joining import check_conditions, check_writes, library_in
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
 from chatterbox_api_storage_r2.protocol import BucketLibrary, gone
 from chatterbox_api_storage_r2.reader import Reader
+from chatterbox_api_storage_r2.readiness import Readiness
 from chatterbox_api_storage_r2.records import Record, Versioned
 from chatterbox_api_storage_r2.upkeep import Upkeep, sweep
 from chatterbox_api_storage_r2.writes import Writes
@@ -36,6 +38,7 @@ __all__ = ["R2Store"]
 
 _log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 _SOON_S: Final = 60.0
 
 
@@ -50,14 +53,17 @@ class R2Store:
         clip_wait_s: float,
         replaced_kept_s: float,
         write_deadline_s: float,
+        probes_conditions: bool = False,
         **reading: Any,
     ) -> None:
         self._bucket, self._mirror, self._reading = bucket, mirror, reading
-        self._replaced_kept_s = replaced_kept_s
+        self._replaced_kept_s, self._probes_conditions = replaced_kept_s, probes_conditions
         self._clips = Clips(bucket, wait_s=clip_wait_s)
         self._writes = Writes(deadline_s=write_deadline_s)
         self._library = BucketLibrary(bucket)
         self._upkeep = Upkeep()
+        self._readiness = Readiness(self._look)
+        self._write_failed = False
         self._reader: Reader | None = None
         self._library_id: str | None = None
         """Of the reader, once the bucket has confirmed it."""
@@ -89,7 +95,8 @@ class R2Store:
             sweep_age_s: how old a left-over object must be to be removed, more than any write takes.
 
         Raises:
-            ConfigurationError: the server refuses the key, there is no such bucket, or the clock is wrong.
+            ConfigurationError: what waiting cannot help. The server refuses the key, lists or conditional writes; there
+                is no such bucket; it was emptied, though the mirror knows voices of it; the clock is wrong; and more.
         """
         async with AsyncExitStack() as stack:
             probe_limit_s = max(3.0, connection.read_timeout_s)
@@ -101,6 +108,7 @@ class R2Store:
                 clip_wait_s=clip_wait_s,
                 replaced_kept_s=2 * fresh_s,
                 write_deadline_s=write_deadline_s,
+                probes_conditions=not is_r2(connection.endpoint),  # that does them, and each probe is a dear request
                 fresh_s=fresh_s,
                 stale_max_s=stale_max_s,
             )
@@ -115,6 +123,7 @@ class R2Store:
         self._bucket.health.check()
         if self._library_id is None:
             raise self._away()
+        await self._readiness.check()
 
     async def get(self, voice_id: str) -> Voice | None:
         return _voice(await self._read().get(voice_id)) if is_voice_id(voice_id) else None
@@ -123,7 +132,11 @@ class R2Store:
         return _voice(await self._read().find(canonical_name(name))) if could_be_name(name) else None
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
-        return await self._read().page(after, limit)
+        try:
+            return await self._read().page(after, limit)
+        except Unavailable:
+            self._readiness.suspect()
+            raise
 
     async def audio(self, voice: Voice) -> bytes:
         reader = self._read()
@@ -169,8 +182,7 @@ class R2Store:
             await self._read().wrote(voice_id, await self._library.remove(voice_id), begun_at=begun_at)
 
         _known_shape(voice_id)
-        self._read()
-        await self._writes.do(work, (voice_id,))
+        await self._do(work, (voice_id,))
 
     async def default(self) -> Voice | None:
         return await self._read().default()
@@ -182,8 +194,7 @@ class R2Store:
 
         if voice_id is not None:
             _known_shape(voice_id)
-        self._read()
-        await self._writes.do(work, ("default",))
+        await self._do(work, ("default",))
 
     async def _write(
         self,
@@ -204,9 +215,31 @@ class R2Store:
 
         if voice_id is not None:
             _known_shape(voice_id)
-        self._read()
         touching = {f"name {canonical_name(name)}" for name in names} | ({voice_id} if voice_id else set())
-        return await self._writes.do(written, touching, size_bytes=size_bytes)
+        return await self._do(written, touching, size_bytes=size_bytes)
+
+    async def _do(self, work: Callable[[], Awaitable[_T]], touching: Iterable[str], *, size_bytes: int = 0) -> _T:
+        """Write, into our own library: a bucket that was emptied or exchanged is left as it is."""
+
+        async def confirmed() -> _T:
+            await self._read().confirm_library()
+            return await work()
+
+        self._read()
+        try:
+            done = await self._writes.do(confirmed, touching, size_bytes=size_bytes)
+        except (Unavailable, StorageFailed):
+            self._write_failed = True
+            self._readiness.suspect()
+            raise
+        self._write_failed = False
+        return done
+
+    async def _look(self) -> None:
+        await self._read().check()
+        if self._write_failed:
+            await check_writes(self._bucket)
+            self._write_failed = False
 
     async def _join(self, rejoin_s: float) -> None:
         """Find out which library this is, now or in the background; until then a mirror that has one speaks."""
@@ -214,8 +247,6 @@ class R2Store:
             await self._joined()
         except ChatterboxError as error:
             stop = startup_error(error)
-            if stop is None and isinstance(error, StorageFailed):
-                stop = ConfigurationError(error.message, code=error.code, field=error.field, remedy=error.remedy)
             if stop is not None:
                 raise stop from error
             self._cause = error
@@ -225,13 +256,39 @@ class R2Store:
             self._upkeep.begin(self._rejoin(rejoin_s), what="the bucket was not read")
 
     async def _joined(self) -> None:
-        library_id = await library_in(self._bucket)
+        library_id = await library_in(self._bucket, lost=await self._lost())
+        if self._probes_conditions:
+            await self._probe_conditions()
         await self._mirror.begin(library_id)
         if self._reader is None or self._reader.library_id != library_id:
             self._begin_reading(library_id)
         assert self._reader is not None  # noqa: S101
         self._library_id = library_id
+        self._readiness.good()
+        if self._write_failed:
+            self._readiness.suspect()
         self._upkeep.begin(self._reader.refresh(), what="the voices were not read in advance")
+
+    async def _lost(self) -> StorageFailed | None:
+        """What to say of a bucket without a library, if the mirror knows voices of the one that was there."""
+        if await self._mirror.library_id() is None or not await self._mirror.etags():
+            return None
+        where = f" ({self._mirror.path})" if self._mirror.path else ""
+        return StorageFailed(
+            "The bucket holds no library any more, though this server has used one there. Nothing is written to it.",
+            code="storage_bucket_changed",
+            field="R2_BUCKET_NAME",
+            remedy=f"Bring that library back. To begin a new one, remove the file of the local mirror{where}.",
+        )
+
+    async def _probe_conditions(self) -> None:
+        try:
+            await check_conditions(self._bucket)
+        except (Unavailable, StorageFailed) as error:
+            if error.code == "storage_unsafe" or (startup_error(error) and not isinstance(error, StorageFailed)):
+                raise
+            self._write_failed = True
+            _log.warning("voices can be read and not changed: %s", error)
 
     def _begin_reading(self, library_id: str) -> None:
         if self._reader is not None:
@@ -268,6 +325,7 @@ class R2Store:
 
     async def _close(self) -> None:
         await self._writes.close()
+        await self._readiness.close()
         await self._clips.close()
         await self._upkeep.close()
         if self._reader is not None:

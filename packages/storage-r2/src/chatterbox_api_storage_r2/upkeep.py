@@ -14,13 +14,13 @@ from chatterbox_api_storage_r2.bucket import Bucket, Doubtful
 from chatterbox_api_storage_r2.documents import Lost, read, write
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.protocol import BucketLibrary
+from chatterbox_api_storage_r2.records import SWEEPS
 
 __all__ = ["Upkeep", "sweep"]
 
 _log = logging.getLogger(__name__)
 
-_SWEEPS: Final = "sweeps/"
-_LAST: Final = f"{_SWEEPS}last.json"
+_LAST: Final = f"{SWEEPS}last.json"
 
 
 async def sweep(
@@ -38,7 +38,7 @@ async def sweep(
     except Lost:
         return 0
     now = None
-    async for page in bucket.list(_SWEEPS):
+    async for page in bucket.list(SWEEPS):
         now = next((listed.modified_at for listed in page if listed.key == _LAST), now)
     if now is None:
         return 0

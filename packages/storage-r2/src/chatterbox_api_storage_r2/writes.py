@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_storage_r2.bucket import Doubtful
-from chatterbox_api_storage_r2.documents import unsure
+from chatterbox_api_storage_r2.documents import Unsure, last_doubt
 
 __all__ = ["Writes"]
 
@@ -68,9 +68,10 @@ class Writes:
             if not begun:
                 message = "Too many writes of the same thing wait for their turn; this one was not begun."
                 raise Unavailable(message, code="storage_busy", retry_after_s=5) from None
-            raise unsure("the bucket did not answer in time") from error
+            reason = last_doubt.get() or f"it took longer than {self._deadline_s:g} s"
+            raise Unsure(reason) from error
         except Doubtful as error:
-            raise unsure(error.reason) from None
+            raise Unsure(error.reason, error=error.error) from None
 
 
 def _seen(running: asyncio.Future[_T]) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from chatterbox_api_core.model import Pcm, WatermarkFinding
-from chatterbox_api_synth_chatterbox.lifeline import Patience
-from chatterbox_api_synth_chatterbox.process import ModelProcess
+from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS, ModelSupervisor
+from chatterbox_api_worker.spec import Timeouts
 
 __all__ = ["HEARD_S", "THRESHOLD", "PerthDetector"]
 
@@ -25,28 +26,26 @@ THRESHOLD: Final = 0.5
 Measured with espeak-ng's speech in six languages, sentences of 2 to 5 s: in each format marked 0.94 and more, unmarked
 0.07 and less; at tempos from 0.5 to 2, 0.87 and more, 0.22 and less.
 """
-_PATIENCE: Final = Patience(idle_s=60.0)
+_TIMEOUTS: Final = replace(TIMEOUTS, idle_s=60.0)
 
 
 class PerthDetector:
     """See the module. Use `open`."""
 
-    def __init__(self, process: ModelProcess) -> None:
+    def __init__(self, process: ModelSupervisor) -> None:
         self._process = process
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, patience: Patience | None = None, environment: Mapping[str, str] | None = None
+        cls, *, timeouts: Timeouts = _TIMEOUTS, environment: Mapping[str, str] | None = None
     ) -> AsyncGenerator[PerthDetector, None]:
         """A detector for as long as the context lasts; its process starts with the first sound.
 
         Args:
             environment: for the process, beside that of this one.
         """
-        process = ModelProcess(
-            {"role": "watermark"}, title="Perth", patience=patience or _PATIENCE, environment=environment
-        )
+        process = ModelSupervisor({"role": "watermark"}, title="Perth", timeouts=timeouts, environment=environment)
         try:
             yield cls(process)
         finally:

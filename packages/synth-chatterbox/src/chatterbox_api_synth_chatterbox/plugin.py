@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 from chatterbox_api_core.plugins import Absent, Incomplete, OnRequest, Plugin, Ready, State
@@ -27,8 +26,8 @@ def _state(env: Mapping[str, str]) -> State:
     from chatterbox_api_synth_chatterbox.weights import cached_folder, missing_files
 
     if folder:
-        missing = missing_files(model, Path(folder).expanduser())
-        return Incomplete(tuple(str(Path(folder, name)) for name in missing)) if missing else Ready()
+        missing = missing_files(model, folder)
+        return Incomplete(tuple(str(folder / name) for name in missing)) if missing else Ready()
     if cached_folder(model) is None:
         return OnRequest(f"it would fetch {model.weights_bytes / 1e9:.1f} GB of weights; SYNTHESIZER=chatterbox does")
     return Ready()
@@ -36,18 +35,21 @@ def _state(env: Mapping[str, str]) -> State:
 
 @asynccontextmanager
 async def _open(env: Mapping[str, str]) -> AsyncGenerator[Synthesizer, None]:
-    from chatterbox_api_synth_chatterbox.lifeline import Patience
+    from dataclasses import replace
+
+    from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS
     from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 
     async with ChatterboxSynthesizer.open(
         model=settings.MODEL.read(env),
-        folder=settings.MODEL_DIR.read(env),
+        folder=str(settings.MODEL_DIR.read(env) or ""),
         device=settings.DEVICE.read(env),
         language=settings.LANGUAGE.read(env),
         concurrent=settings.CONCURRENT.read(env),
-        preload=settings.PRELOAD.read(env) == "yes",
+        preload=settings.PRELOAD.read(env),
         voices_bytes=settings.VOICES_MB.read(env) * 2**20,
-        patience=Patience(
+        timeouts=replace(
+            TIMEOUTS,
             load_s=settings.LOAD_S.read(env),
             stall_s=settings.STALL_S.read(env),
             idle_s=settings.IDLE_UNLOAD_S.read(env),

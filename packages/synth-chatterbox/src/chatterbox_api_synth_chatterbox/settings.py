@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatterbox_api_core.settings import Setting, integer, number, one_of
+from chatterbox_api_core.settings import Setting, boolean, integer, number, one_of, path
 from chatterbox_api_synth_chatterbox.models import MODELS
 
 __all__ = [
@@ -31,7 +31,7 @@ MODEL_DIR: Final = Setting(
     "CHATTERBOX_MODEL_DIR",
     "",
     "A folder with the model's files; with it nothing is fetched. Empty: the Hugging Face Hub and its cache.",
-    str,
+    path,
 )
 DEVICE: Final = Setting(
     "CHATTERBOX_DEVICE",
@@ -46,7 +46,7 @@ CONCURRENT: Final = Setting(
     "CHATTERBOX_CONCURRENT", "4", "Requests that take turns at the model, sentence by sentence.", integer(1, 64)
 )
 PRELOAD: Final = Setting(
-    "CHATTERBOX_PRELOAD", "no", "yes loads the weights at the start, not with the first request.", one_of("yes", "no")
+    "CHATTERBOX_PRELOAD", "no", "yes loads the weights at the start, not with the first request.", boolean
 )
 IDLE_UNLOAD_S: Final = Setting(
     "IDLE_UNLOAD_S", "0", "Seconds without work after which the model leaves memory; 0 keeps it.", number(0, 86_400 * 7)

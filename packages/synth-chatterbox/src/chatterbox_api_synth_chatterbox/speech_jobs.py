@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from chatterbox_api_synth_chatterbox.child import Job
 from chatterbox_api_synth_chatterbox.engine import Request
 from chatterbox_api_synth_chatterbox.loading import load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS
-from chatterbox_api_synth_chatterbox.wire import Head
+from chatterbox_api_worker.frames import Header
+from chatterbox_api_worker.serving import Job, JobContext, Progress
 
 __all__ = ["load"]
 
 
-def load(config: dict[str, Any], report: Callable[[str], None]) -> dict[str, Job]:
+def load(config: dict[str, Any], report: Progress) -> dict[str, Job]:
     engine = load_engine(MODELS[config["model"]], folder=config["folder"], device=config["device"], report=report)
 
-    def prepare(head: Head, clip: bytes, checkpoint: Callable[[], None]) -> tuple[Head, bytes]:
-        return {}, engine.prepare(torch.frombuffer(bytearray(clip), dtype=torch.float32), head["rate_hz"])
+    def prepare(header: Header, clip: bytes, context: JobContext) -> tuple[Header, bytes]:
+        return {}, engine.prepare(torch.frombuffer(bytearray(clip), dtype=torch.float32), header["rate_hz"])
 
-    def speak(head: Head, voice: bytes, checkpoint: Callable[[], None]) -> tuple[Head, memoryview]:
-        request = Request(head["text"], head["seed"], head["language"], head["params"])
-        speech = engine.speak(request, voice or None, checkpoint)
+    def speak(header: Header, voice: bytes, context: JobContext) -> tuple[Header, memoryview]:
+        request = Request(header["text"], header["seed"], header["language"], header["params"])
+        speech = engine.speak(request, voice or None, context.checkpoint)
         return {"tokens": len(speech.tokens)}, memoryview(speech.samples.contiguous().numpy()).cast("B")
 
     return {"prepare": prepare, "speak": speak}

@@ -9,14 +9,14 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed, Unavailable
+from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
 from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.parameters import check_params, check_seed
 from chatterbox_api_synth_chatterbox.health import Health
-from chatterbox_api_synth_chatterbox.lifeline import Patience
 from chatterbox_api_synth_chatterbox.models import MAX_CLIP_S, MODELS, RATE_HZ, Model
-from chatterbox_api_synth_chatterbox.process import ModelProcess
+from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS, ModelSupervisor
 from chatterbox_api_synth_chatterbox.voices import AnalysedVoices
+from chatterbox_api_worker.spec import Timeouts
 
 __all__ = ["ChatterboxSynthesizer"]
 
@@ -27,7 +27,7 @@ class ChatterboxSynthesizer:
     """See the module. Use `open`."""
 
     def __init__(
-        self, model: Model, process: ModelProcess, *, language: str, concurrent: int, voices_bytes: int
+        self, model: Model, process: ModelSupervisor, *, language: str, concurrent: int, voices_bytes: int
     ) -> None:
         self._model, self._process = model, process
         self._language = language
@@ -40,6 +40,7 @@ class ChatterboxSynthesizer:
             concurrent=concurrent,
             max_chars=model.max_chars,
             params=model.params,
+            default_language=language,
         )
 
     @classmethod
@@ -54,7 +55,7 @@ class ChatterboxSynthesizer:
         concurrent: int = 4,
         preload: bool = False,
         voices_bytes: int = 64 * 2**20,
-        patience: Patience | None = None,
+        timeouts: Timeouts = TIMEOUTS,
         environment: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[ChatterboxSynthesizer, None]:
         """An engine for as long as the context lasts; its weights are loaded when they are first needed.
@@ -76,10 +77,10 @@ class ChatterboxSynthesizer:
                 field="CHATTERBOX_LANGUAGE",
                 remedy=f"Use one of {', '.join(spoken.tag for spoken in _spoken(known))}.",
             )
-        process = ModelProcess(
+        process = ModelSupervisor(
             {"role": "speech", "model": model, "folder": folder, "device": device},
             title=known.title,
-            patience=patience,
+            timeouts=timeouts,
             environment={**(_OFFLINE if folder else {}), **(environment or {})},
         )
         synthesizer = cls(known, process, language=language, concurrent=concurrent, voices_bytes=voices_bytes)
@@ -104,12 +105,7 @@ class ChatterboxSynthesizer:
         return self._process.pid
 
     async def ready(self) -> None:
-        if (reason := self._process.load_failure or self._process.slow_load) is not None:
-            if isinstance(reason, Unavailable):
-                raise reason
-            raise Unavailable(
-                reason.message, code=reason.code, field=reason.field, remedy=reason.remedy, retry_after_s=10
-            ) from reason
+        await self._process.check()
         self._health.check()
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
@@ -118,15 +114,15 @@ class ChatterboxSynthesizer:
         voice = b"" if prompt is None else await self._voices.get(prompt.key, lambda: self._analysed(prompt))
         samples = await self._run(request, voice)
         self._health.succeeded()
-        if samples:
-            yield Pcm(memoryview(samples).cast("f"), RATE_HZ)
+        if samples.nbytes:
+            yield Pcm(samples.cast("f"), RATE_HZ)
 
     async def _analysed(self, prompt: VoicePrompt) -> bytes:
         pcm = await prompt.pcm()
         heard = pcm.samples[: round(MAX_CLIP_S * pcm.rate_hz)]
-        return await self._run({"do": "prepare", "rate_hz": pcm.rate_hz}, heard.cast("B"))
+        return bytes(await self._run({"do": "prepare", "rate_hz": pcm.rate_hz}, heard.cast("B")))
 
-    async def _run(self, command: dict[str, object], payload: bytes | memoryview) -> bytes:
+    async def _run(self, command: dict[str, object], payload: bytes | memoryview) -> memoryview:
         """One job; a failure of it counts once, however many wait for it."""
         try:
             _, result = await self._process.run(command, payload)

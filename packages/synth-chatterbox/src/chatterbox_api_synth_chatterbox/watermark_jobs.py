@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
 from typing import Any, Final
 
 import torch
 
 from chatterbox_api_core.errors import ConfigurationError
-from chatterbox_api_synth_chatterbox.child import Job
-from chatterbox_api_synth_chatterbox.wire import Head
+from chatterbox_api_worker.frames import Header
+from chatterbox_api_worker.serving import Job, JobContext, Progress
 
 __all__ = ["load"]
 
@@ -19,17 +18,17 @@ _WINDOW: Final = 2048
 """Samples that Perth needs at its own rate; of fewer it makes no spectrum."""
 
 
-def load(config: dict[str, Any], report: Callable[[str], None]) -> dict[str, Job]:
+def load(config: dict[str, Any], report: Progress) -> dict[str, Job]:
     report("loading the watermark's model")
     watermarker = _perth().PerthImplicitWatermarker()
     shortest_s = _WINDOW / watermarker.perth_net.hp.sample_rate
 
-    def detect(head: Head, clip: bytes, checkpoint: Callable[[], None]) -> tuple[Head, bytes]:
+    def detect(header: Header, clip: bytes, context: JobContext) -> tuple[Header, bytes]:
         samples = torch.frombuffer(bytearray(clip), dtype=torch.float32).numpy()
-        if len(samples) < shortest_s * head["rate_hz"]:
+        if len(samples) < shortest_s * header["rate_hz"]:
             return {"confidence": 0.0}, b""
         with torch.inference_mode():
-            found = float(watermarker.get_watermark(samples, sample_rate=head["rate_hz"], round=False).mean())
+            found = float(watermarker.get_watermark(samples, sample_rate=header["rate_hz"], round=False).mean())
         return {"confidence": found if math.isfinite(found) else 0.0}, b""  # silence is no number
 
     return {"detect": detect}

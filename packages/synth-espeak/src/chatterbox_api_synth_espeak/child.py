@@ -1,40 +1,28 @@
-"""The child process: owns the one espeak-ng of its address space and speaks for its parent.
+"""The child process: `python -m chatterbox_api_synth_espeak.child CONFIG`, a worker that owns the one espeak-ng.
 
-It is run as a file, not imported, and knows nothing of the packages around it. Its standard input and output
-carry frames: one byte of kind, four of length (little-endian), the payload. The parent sends
+Jobs, beside a header's "do":
 
-    S  speak    {"id", "text", "voice", "rate", "pitch"}
-    M  measure  the rate as four bytes, then float32 samples: the median pitch of a clip
-    X  cancel   {"id"}: stop speaking this one
-
-and gets back
-
-    H  hello    {"rate_hz", "languages": {tag: [voice, name]}}, once
-    A  audio    float32 samples
-    E  end      of a speak, cancelled or not
-    P  pitch    {"hz": number or null}
-    F  failed   {"message"} instead of E or P
-
-It ends when its standard input closes, so also when its parent is killed. It ignores the signals that a terminal
-or a service manager sends to whole groups: its parent decides how long open streams may last.
+    describe    to {"rate_hz", "languages": {tag: [voice, name]}}
+    speak       {"text", "voice", "rate", "pitch"}, to pieces of float32 samples
+    measure     {"rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where nothing is voiced
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
-import queue
 import re
-import signal
-import struct
-import sys
-import threading
 from array import array
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import espeakng_loader
+
+from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed
+from chatterbox_api_worker.frames import Header, Payload
+from chatterbox_api_worker.serving import Job, JobContext, Progress, serve
+
+__all__ = ["Espeak", "failure", "load", "median_pitch_hz"]
 
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8, _CHARACTERS = 2, 0x8000, 1, 1
 _RATE, _PITCH = 1, 3
@@ -139,79 +127,59 @@ def median_pitch_hz(samples: bytes, rate_hz: int) -> float | None:
     return float(np.median(voiced)) if len(voiced) else None
 
 
-class Child:
-    """Reads frames in a thread, so that a cancel is seen while espeak-ng speaks, and works in the main one."""
+def load(config: Header, report: Progress) -> dict[str, Job]:
+    """The jobs, around an espeak-ng that is set up once. Raises ConfigurationError where its data is not found."""
+    try:
+        espeak = Espeak(config["data_path"])
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError(f"espeak-ng does not start: {error}.") from error
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO, espeak: Espeak) -> None:
-        self._source, self._sink, self._espeak = source, sink, espeak
-        self._jobs: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
-        self._cancelled_id = -1
+    def describe(header: Header, payload: bytes, context: JobContext) -> tuple[Header, Payload]:
+        return {"rate_hz": espeak.rate_hz, "languages": espeak.languages()}, b""
 
-    def run(self) -> None:
-        threading.Thread(target=self._read, daemon=True).start()
-        self._send(b"H", {"rate_hz": self._espeak.rate_hz, "languages": self._espeak.languages()})
-        while True:
-            kind, payload = self._jobs.get()
-            try:
-                if kind == b"S":
-                    self._speak(**json.loads(payload))
-                    self._send(b"E", {})
-                else:
-                    (rate_hz,) = struct.unpack_from("<I", payload)
-                    self._send(b"P", {"hz": median_pitch_hz(payload[4:], rate_hz)})
-            except Exception as error:
-                self._send(b"F", {"message": f"{type(error).__name__}: {error}"})
+    def speak(header: Header, payload: bytes, context: JobContext) -> tuple[Header, Payload]:
+        speech = _Speech(context, longest_bytes=int(2 * espeak.rate_hz * _LONGEST_CHUNK_S))
+        words = {name: header[name] for name in ("text", "voice", "rate", "pitch")}
+        espeak.speak(**words, emit=speech.emit, cancelled=lambda: context.cancelled)
+        speech.finish()
+        context.checkpoint()
+        return {}, b""
 
-    def _read(self) -> None:
-        while len(head := self._source.read(5)) == 5:
-            kind, size = struct.unpack("<cI", head)
-            payload = self._source.read(size)
-            if kind == b"X":
-                self._cancelled_id = max(self._cancelled_id, json.loads(payload)["id"])
-            else:
-                self._jobs.put((kind, payload))
-        os._exit(0)
+    def measure(header: Header, samples: bytes, context: JobContext) -> tuple[Header, Payload]:
+        return {"hz": median_pitch_hz(samples, header["rate_hz"])}, b""
 
-    def _speak(self, *, id: int, text: str, voice: str, rate: int, pitch: int) -> None:
-        """Short stretches at first, for early sound, then longer ones, for fewer frames."""
-        held = bytearray()
-        due = 0
+    return {"describe": describe, "measure": measure, "speak": speak}
 
-        def emit(data: bytes) -> None:
-            nonlocal due
-            held.extend(data)
-            if len(held) > due:
-                self._send(b"A", _floats(bytes(held)))
-                held.clear()
-                due = min(2 * due + len(data), int(2 * self._espeak.rate_hz * _LONGEST_CHUNK_S))
 
-        def cancelled() -> bool:
-            return self._cancelled_id >= id
+class _Speech:
+    """Sends what espeak-ng says: short stretches at first, for early sound, then longer ones, for fewer frames."""
 
-        self._espeak.speak(text, voice=voice, rate=rate, pitch=pitch, emit=emit, cancelled=cancelled)
-        if held and not cancelled():
-            self._send(b"A", _floats(bytes(held)))
+    def __init__(self, context: JobContext, *, longest_bytes: int) -> None:
+        self._context, self._longest_bytes = context, longest_bytes
+        self._held = bytearray()
+        self._due_bytes = 0
 
-    def _send(self, kind: bytes, payload: bytes | dict[str, Any]) -> None:
-        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._sink.write(struct.pack("<cI", kind, len(data)) + data)
-        self._sink.flush()
+    def emit(self, data: bytes) -> None:
+        self._held.extend(data)
+        if len(self._held) > self._due_bytes:
+            self.finish()
+            self._due_bytes = min(2 * self._due_bytes + len(data), self._longest_bytes)
+
+    def finish(self) -> None:
+        """Send what is held."""
+        if self._held and not self._context.cancelled:
+            self._context.send({}, _floats(bytes(self._held)))
+        self._held.clear()
+
+
+def failure(error: Exception) -> tuple[SynthesisFailed, bool]:
+    """What to answer for an exception of a job; the process goes on."""
+    return SynthesisFailed(f"espeak-ng failed: {type(error).__name__}: {error}."), True
 
 
 def _floats(s16: bytes) -> bytes:
     return array("f", [value / 32768 for value in array("h", s16)]).tobytes()
 
 
-def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the library prints must not end up between frames
-    try:
-        Child(sys.stdin.buffer, sink, Espeak(sys.argv[1])).run()
-    except BrokenPipeError:
-        os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    serve(load, on_failure=failure)

@@ -8,7 +8,7 @@ from typing import Final
 
 from chatterbox_api_core.plugins import Plugin, Ready
 from chatterbox_api_core.ports import Synthesizer
-from chatterbox_api_core.settings import Setting, integer
+from chatterbox_api_core.settings import Setting, integer, path
 
 __all__ = ["plugin"]
 
@@ -17,7 +17,7 @@ PROCESSES: Final = Setting(
 )
 LANGUAGE: Final = Setting("ESPEAK_LANGUAGE", "en-us", "The language of requests that name none.", str)
 DATA_PATH: Final = Setting(
-    "ESPEAK_DATA_PATH", "", "The folder that holds espeak-ng-data; empty for the one that is installed along.", str
+    "ESPEAK_DATA_PATH", "", "The folder that holds espeak-ng-data; empty for the one that is installed along.", path
 )
 
 
@@ -30,7 +30,7 @@ async def _open(env: Mapping[str, str]) -> AsyncGenerator[Synthesizer, None]:
     from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer
 
     async with EspeakSynthesizer.open(
-        processes=PROCESSES.read(env), language=LANGUAGE.read(env), data_path=DATA_PATH.read(env)
+        processes=PROCESSES.read(env), language=LANGUAGE.read(env), data_path=str(DATA_PATH.read(env) or "")
     ) as synthesizer:
         yield synthesizer
 

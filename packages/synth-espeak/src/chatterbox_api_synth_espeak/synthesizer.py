@@ -1,4 +1,4 @@
-"""The Synthesizer: a pool of children, one per request that speaks.
+"""The Synthesizer: a pool of processes, one per request that speaks.
 
 espeak-ng cannot clone and says so. Yet two voices must not sound alike: a prompt's median pitch decides which of
 its voices speaks, and how high.
@@ -6,19 +6,21 @@ its voices speaks, and how high.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, SynthesisFailed
 from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_espeak.pitch import nearest
-from chatterbox_api_synth_espeak.process import ChildDied, ChildProcess
+from chatterbox_api_worker.pool import WorkerPool
+from chatterbox_api_worker.spec import Timeouts, WorkerExited, WorkerSpec
+from chatterbox_api_worker.supervisor import Supervisor
 
-__all__ = ["EspeakSynthesizer"]
+__all__ = ["TIMEOUTS", "EspeakSynthesizer"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ _SPEED = (0.46, 4.0)
 """espeak-ng treats less than 80 words a minute as 80; up to 700 it keeps the pace exactly."""
 _MEASURED_S = 10.0
 _REMEMBERED_PITCHES = 10_000
+TIMEOUTS: Final = Timeouts(load_s=30.0, wait_s=30.0, stall_s=20.0, ping_s=5.0, cancel_s=0.5, retry_s=2.0)
+"""espeak-ng makes a minute of sound in a fraction of a second; measuring a clip takes the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,112 +43,104 @@ class _Voice:
 
 
 class EspeakSynthesizer:
-    """See the module. Use `open`."""
+    """A Synthesizer. Use `open`."""
 
-    def __init__(self, children: list[ChildProcess], *, language: str, data_path: str) -> None:
-        self._data_path = data_path
-        self._voices = {tag: voice for tag, (voice, _) in children[0].languages.items()}
-        self._language = language
-        self._idle: asyncio.Queue[ChildProcess] = asyncio.Queue()
-        for child in children:
-            self._idle.put_nowait(child)
-        self._children = set(children)
-        self._settling: set[asyncio.Task[None]] = set()
+    def __init__(
+        self, pool: WorkerPool, *, concurrent: int, rate_hz: int, voices: dict[str, tuple[str, str]], language: str
+    ) -> None:
+        self._pool, self._rate_hz, self._language = pool, rate_hz, language
+        self._voices = {tag: voice for tag, (voice, _) in voices.items()}
         self._pitches: OrderedDict[str, float | None] = OrderedDict()
         self._capabilities = Capabilities(
             clones=False,
-            languages=tuple(Language(tag, name) for tag, (_, name) in children[0].languages.items()),
-            rate_hz=children[0].rate_hz,
-            concurrent=len(children),
+            languages=tuple(Language(tag, name) for tag, (_, name) in voices.items()),
+            rate_hz=rate_hz,
+            concurrent=concurrent,
             max_chars=400,
             speed=_SPEED,
+            default_language=language,
         )
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, processes: int = 4, language: str = "en-us", data_path: str = ""
+        cls, *, processes: int = 4, language: str = "en-us", data_path: str = "", timeouts: Timeouts = TIMEOUTS
     ) -> AsyncGenerator[EspeakSynthesizer, None]:
-        """Start the children; end them with the context. Raises ConfigurationError."""
-        starts = await asyncio.gather(
-            *(ChildProcess.start(data_path) for _ in range(processes)), return_exceptions=True
+        """An engine for as long as the context lasts; its processes are started at once.
+
+        Args:
+            processes: that speak, each for one request at a time.
+            language: for utterances that name none.
+            data_path: the folder that holds espeak-ng-data; empty for the one that is installed along.
+
+        Raises:
+            ConfigurationError: espeak-ng does not start, or does not speak `language`.
+        """
+        spec = WorkerSpec(
+            module="chatterbox_api_synth_espeak.child",
+            name="espeak-ng process",
+            title="espeak-ng",
+            config={"data_path": data_path},
+            code_prefix="engine",
         )
-        children = [child for child in starts if isinstance(child, ChildProcess)]
-        try:
-            failures = [failure for failure in starts if isinstance(failure, BaseException)]
-            if failures:
+        async with AsyncExitStack() as stack:
+            try:
+                pool = await stack.enter_async_context(WorkerPool.open(spec, size=processes, timeouts=timeouts))
+                about, _ = await pool.run({"do": "describe"})
+            except (ChatterboxError, WorkerExited) as error:
                 raise ConfigurationError(
-                    f"espeak-ng does not start: {failures[0]}.",
+                    getattr(error, "message", str(error)),
                     field="ESPEAK_DATA_PATH" if data_path else None,
                     remedy="Look at the lines above, or reinstall chatterbox-api-synth-espeak.",
-                ) from failures[0]
-            if language not in children[0].languages:
+                ) from error
+            if language not in about["languages"]:
                 raise ConfigurationError(
                     f"ESPEAK_LANGUAGE cannot be {language!r}: espeak-ng does not speak it.",
                     field="ESPEAK_LANGUAGE",
                     remedy="Use a tag such as en-us, de or pt-br.",
                 )
-        except ConfigurationError:
-            await asyncio.gather(*(child.end() for child in children))
-            raise
-        synthesizer = cls(children, language=language, data_path=data_path)
-        try:
-            yield synthesizer
-        finally:
-            await synthesizer._close()
+            yield cls(
+                pool, concurrent=processes, rate_hz=about["rate_hz"], voices=about["languages"], language=language
+            )
 
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
     async def ready(self) -> None:
-        if any(child.alive for child in self._children):
-            return
-        child = await self._idle.get()
-        try:
-            child = await self._replace(child)
-        finally:
-            self._idle.put_nowait(child)
+        """As the port says. A process that does not respond within 5 s is replaced."""
+        await self._pool.check()
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
-        """As the port says. A child that dies before the first sound is replaced, and the work is done again."""
+        """As the port says. Where a process is lost before the first sound, another does the work again."""
         voice = await self._known_voice(prompt)
         for retry in (False, True):
             began = False
             try:
-                async with aclosing(self._attempt(utterance, voice, fresh=retry)) as sound:
+                async with aclosing(self._attempt(utterance, voice)) as sound:
                     async for pcm in sound:
                         began = True
                         yield pcm
                 return
-            except ChildDied as error:
-                _log.warning("espeak-ng's process died %s", "mid-speech" if began else "before it spoke")
+            except WorkerExited as error:
+                _log.warning("%s It %s", error, "was speaking." if began else "had not spoken yet.")
                 if began or retry:
-                    raise SynthesisFailed("espeak-ng's process died while it spoke.") from error
+                    raise SynthesisFailed(str(error), code=error.code) from error
 
-    async def _attempt(self, utterance: Utterance, voice: _Voice, *, fresh: bool) -> AsyncGenerator[Pcm, None]:
-        child = await self._idle.get()
-        finished = False
-        try:
-            if fresh or not child.alive:
-                child = await self._replace(child)
-            variant, pitch = nearest(await self._pitch_hz(child, voice))
-            name = self._voices[utterance.language or self._language] + variant
-            rate = round(_WORDS_PER_MINUTE * utterance.speed)
-            async with aclosing(child.speak(utterance.text, voice=name, rate=rate, pitch=pitch)) as sound:
-                async for samples in sound:
-                    yield Pcm(samples, child.rate_hz)
-            finished = True
-        except SynthesisFailed:
-            finished = True
-            raise
-        finally:
-            if finished:
-                self._idle.put_nowait(child)
-            else:
-                task = asyncio.create_task(self._settle(child))
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
+    async def _attempt(self, utterance: Utterance, voice: _Voice) -> AsyncGenerator[Pcm, None]:
+        async with self._pool.lease() as worker:
+            variant, pitch = nearest(await self._pitch_hz(worker, voice))
+            job = {
+                "do": "speak",
+                "text": utterance.text,
+                "voice": self._voices[utterance.language or self._language] + variant,
+                "rate": round(_WORDS_PER_MINUTE * utterance.speed),
+                "pitch": pitch,
+            }
+            async with aclosing(worker.stream(job)) as pieces:
+                async for _, samples in pieces:
+                    if samples.nbytes:
+                        yield Pcm(samples.cast("f"), self._rate_hz)
 
     async def _known_voice(self, prompt: VoicePrompt | None) -> _Voice:
         """The pitch where it is remembered, else the clip to measure."""
@@ -155,37 +151,12 @@ class EspeakSynthesizer:
             return _Voice(pitch_hz=self._pitches[prompt.key])
         return _Voice(key=prompt.key, clip=await prompt.pcm())
 
-    async def _pitch_hz(self, child: ChildProcess, voice: _Voice) -> float | None:
+    async def _pitch_hz(self, worker: Supervisor, voice: _Voice) -> float | None:
         if voice.clip is None:
             return voice.pitch_hz
         first = voice.clip.samples[: round(_MEASURED_S * voice.clip.rate_hz)]
-        pitch_hz = await child.measure_pitch_hz(first, voice.clip.rate_hz)
-        self._pitches[voice.key] = pitch_hz
+        found, _ = await worker.run({"do": "measure", "rate_hz": voice.clip.rate_hz}, first.cast("B"))
+        self._pitches[voice.key] = found["hz"]
         while len(self._pitches) > _REMEMBERED_PITCHES:
             self._pitches.popitem(last=False)
-        return pitch_hz
-
-    async def _settle(self, child: ChildProcess) -> None:
-        """Make a child that was left mid-speech fit for the next request, or let the next request replace it."""
-        try:
-            await child.settle()
-        except ChildDied:
-            await child.end()
-        finally:
-            self._idle.put_nowait(child)
-
-    async def _replace(self, dead: ChildProcess) -> ChildProcess:
-        await dead.end()
-        try:
-            child = await ChildProcess.start(self._data_path)
-        except (ChildDied, OSError) as error:
-            raise Unavailable(f"espeak-ng's process does not start: {error}.", code="engine_unavailable") from error
-        self._children.discard(dead)
-        self._children.add(child)
-        return child
-
-    async def _close(self) -> None:
-        for task in self._settling:
-            task.cancel()
-        await asyncio.gather(*self._settling, return_exceptions=True)
-        await asyncio.gather(*(child.end() for child in self._children))
+        return self._pitches[voice.key]

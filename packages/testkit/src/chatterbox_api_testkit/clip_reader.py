@@ -5,11 +5,15 @@ Of the report it asks for what the library needs; what more a reader measures mu
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
+import pytest_asyncio
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits, Pcm
@@ -23,15 +27,25 @@ LIMITS = ClipLimits(max_duration_s=30.0)
 
 
 class ClipReaderContract(Contract):
-    """Inherit and give `reader`."""
+    """Inherit and give `open`, and mark the class `pytest.mark.asyncio`.
 
-    reader: ClipReader
+    Where a start takes long, give a `reader` of a wider scope instead, and that `loop_scope`.
+    """
+
+    def open(self) -> AbstractAsyncContextManager[ClipReader]:
+        """The reader, for as long as the context lasts."""
+        raise NotImplementedError
+
+    @pytest_asyncio.fixture
+    async def reader(self) -> AsyncGenerator[ClipReader, None]:
+        async with self.open() as reader:
+            yield reader
 
     @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000])
     @pytest.mark.parametrize("channels", [1, 2])
-    def test_reads_what_was_recorded(self, rate_hz: int, channels: int) -> None:
+    async def test_reads_what_was_recorded(self, reader: ClipReader, rate_hz: int, channels: int) -> None:
         tone = sine(440, 2.0, rate_hz=rate_hz)
-        clip = self.reader.read(wav(tone, channels=channels), limits=LIMITS)
+        clip = await reader.read(wav(tone, channels=channels), limits=LIMITS)
         assert (clip.report.rate_hz, clip.report.channels) == (rate_hz, channels)
         assert clip.pcm.rate_hz == rate_hz
         assert clip.report.duration_s == pytest.approx(2.0, abs=0.001)
@@ -39,14 +53,14 @@ class ClipReaderContract(Contract):
         assert frequency_hz(clip.pcm) == pytest.approx(440, rel=0.001)
         assert level(clip.pcm.samples) == pytest.approx(level(tone.samples), rel=0.01)
 
-    def test_result_is_read_only(self) -> None:
-        clip = self.reader.read(wav(sine(440, 1.5)), limits=LIMITS)
+    async def test_result_is_read_only(self, reader: ClipReader) -> None:
+        clip = await reader.read(wav(sine(440, 1.5)), limits=LIMITS)
         assert clip.pcm.samples.readonly
 
-    def test_what_the_report_says_is_right(self) -> None:
+    async def test_what_the_report_says_is_right(self, reader: ClipReader) -> None:
         """A reader may leave every measure out, and must not make one up."""
         tone = sine(440, 2.0, amplitude=0.5)
-        report = self.reader.read(wav(tone), limits=LIMITS).report
+        report = (await reader.read(wav(tone), limits=LIMITS)).report
         assert report.media_type == "audio/wav"
         for value, expected in ((report.level_dbfs, -9.03), (report.noise_dbfs, -9.03), (report.peak_dbfs, -6.02)):
             assert value is None or value == pytest.approx(expected, abs=0.3)
@@ -56,37 +70,37 @@ class ClipReaderContract(Contract):
         assert (report.missing_s, report.damaged, report.tracks) == (0, 0, 1)
         assert all(line.strip() for line in report.advice)
 
-    def test_clipping_is_counted_by_places(self) -> None:
+    async def test_clipping_is_counted_by_places(self, reader: ClipReader) -> None:
         tone = sine(100, 2.0)
         values = list(tone.samples)
         for begin, length in ((1000, 2), (5000, 3), (9000, 40), (20_000, 1), (30_000, 500)):
             values[begin : begin + length] = [1.0] * length
-        report = self.reader.read(wav(Pcm.from_floats(values, rate_hz=tone.rate_hz)), limits=LIMITS).report
+        report = (await reader.read(wav(Pcm.from_floats(values, rate_hz=tone.rate_hz)), limits=LIMITS)).report
         assert report.clipped in (None, 3)
         assert report.peak_dbfs is None or report.peak_dbfs == pytest.approx(0, abs=0.01)
 
-    def test_a_file_that_ends_early_is_read_as_far_as_it_goes(self) -> None:
+    async def test_a_file_that_ends_early_is_read_as_far_as_it_goes(self, reader: ClipReader) -> None:
         data = wav(sine(440, 4.0))
-        report = self.reader.read(data[: len(data) // 2], limits=LIMITS).report
+        report = (await reader.read(data[: len(data) // 2], limits=LIMITS)).report
         assert report.duration_s == pytest.approx(2.0, abs=0.01)
         assert report.missing_s in (0.0, pytest.approx(2.0, abs=0.01))
 
-    def test_silence_is_refused(self) -> None:
-        self.refuses(wav(Pcm.silence(2.0, rate_hz=16_000)), "invalid_audio")
+    async def test_silence_is_refused(self, reader: ClipReader) -> None:
+        await self.refuses(reader, wav(Pcm.silence(2.0, rate_hz=16_000)), "invalid_audio")
 
-    def test_the_faintest_sound_is_no_silence(self) -> None:
-        clip = self.reader.read(wav(sine(440, 2.0, amplitude=2 / 32768)), limits=LIMITS)
+    async def test_the_faintest_sound_is_no_silence(self, reader: ClipReader) -> None:
+        clip = await reader.read(wav(sine(440, 2.0, amplitude=2 / 32768)), limits=LIMITS)
         assert max(clip.pcm.samples) > 0
 
-    def test_too_short(self) -> None:
-        self.refuses(wav(sine(440, 0.9)), "audio_too_short")
+    async def test_too_short(self, reader: ClipReader) -> None:
+        await self.refuses(reader, wav(sine(440, 0.9)), "audio_too_short")
 
-    def test_too_long(self) -> None:
-        self.refuses(wav(Pcm.silence(31.0, rate_hz=8_000)), "audio_too_long")
+    async def test_too_long(self, reader: ClipReader) -> None:
+        await self.refuses(reader, wav(Pcm.silence(31.0, rate_hz=8_000)), "audio_too_long")
 
-    def test_too_large(self) -> None:
+    async def test_too_large(self, reader: ClipReader) -> None:
         with pytest.raises(InvalidAudio) as caught:
-            self.reader.read(wav(sine(440, 2.0)), limits=ClipLimits(max_bytes=1000))
+            await reader.read(wav(sine(440, 2.0)), limits=ClipLimits(max_bytes=1000))
         assert caught.value.code == "audio_too_long"
 
     @pytest.mark.parametrize(
@@ -105,33 +119,59 @@ class ClipReaderContract(Contract):
         ],
         ids=["empty", "zeros", "text", "pdf", "zip", "playlist", "sdp", "riff", "header", "half-header"],
     )
-    def test_what_is_no_clip_is_refused_quickly(self, data: bytes) -> None:
+    async def test_what_is_no_clip_is_refused_quickly(self, reader: ClipReader, data: bytes) -> None:
         began = time.perf_counter()
         with pytest.raises(InvalidAudio):
-            self.reader.read(data, limits=LIMITS)
+            await reader.read(data, limits=LIMITS)
         assert time.perf_counter() - began < LIMITS.deadline_s
 
-    def test_lying_sizes_are_claims(self) -> None:
+    async def test_lying_sizes_are_claims(self, reader: ClipReader) -> None:
         """A header that promises four gigabytes is cut to what is there."""
         data = bytearray(wav(sine(440, 2.0)))
         struct.pack_into("<I", data, 40, 0xFFFFFFF0)
-        assert self.reader.read(bytes(data), limits=LIMITS).report.duration_s == pytest.approx(2.0, abs=0.01)
+        assert (await reader.read(bytes(data), limits=LIMITS)).report.duration_s == pytest.approx(2.0, abs=0.01)
 
     @pytest.mark.parametrize(("rate_hz", "channels"), [(1, 1), (3_000, 1), (400_000, 1), (16_000, 65), (16_000, 0)])
-    def test_odd_rates_and_channels_are_refused(self, rate_hz: int, channels: int) -> None:
+    async def test_odd_rates_and_channels_are_refused(self, reader: ClipReader, rate_hz: int, channels: int) -> None:
         data = bytearray(wav(sine(440, 4.0, rate_hz=16_000)))
         struct.pack_into("<HI", data, 22, channels, rate_hz)
         struct.pack_into("<IH", data, 28, min(rate_hz * channels * 2, 2**32 - 1), channels * 2)
-        self.refuses(bytes(data), "invalid_audio")
+        await self.refuses(reader, bytes(data), "invalid_audio")
 
-    def test_samples_that_are_no_numbers_are_refused(self) -> None:
+    async def test_samples_that_are_no_numbers_are_refused(self, reader: ClipReader) -> None:
         values = [math.nan, math.inf] * 16_000
         body = struct.pack(f"<{len(values)}f", *values)
         head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(body), b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32)
-        self.refuses(head + struct.pack("<4sI", b"data", len(body)) + body, "invalid_audio")
+        await self.refuses(reader, head + struct.pack("<4sI", b"data", len(body)) + body, "invalid_audio")
 
-    def refuses(self, data: bytes, code: str) -> None:
+    async def test_the_event_loop_goes_on_meanwhile(self, reader: ClipReader) -> None:
+        reading = asyncio.create_task(reader.read(wav(sine(440, 20.0)), limits=LIMITS))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert (await reading).report.duration_s == pytest.approx(20.0, abs=0.01)
+        assert turns > 1
+
+    async def test_many_at_once_are_each_read(self, reader: ClipReader) -> None:
+        rates_hz = [8_000, 16_000, 22_050, 44_100, 48_000]
+        clips = await asyncio.gather(
+            *(reader.read(wav(sine(440, 1.5, rate_hz=rate_hz)), limits=LIMITS) for rate_hz in rates_hz)
+        )
+        assert [clip.report.rate_hz for clip in clips] == rates_hz
+
+    async def test_cancelled_at_any_moment_it_reads_the_next(self, reader: ClipReader) -> None:
+        long, short = wav(sine(440, 20.0)), wav(sine(440, 1.5))
+        for delay_s in (0, 0.001, 0.01, 0.05):
+            reading = asyncio.create_task(reader.read(long, limits=LIMITS))
+            await asyncio.sleep(delay_s)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            clip = await reader.read(short, limits=LIMITS)
+            assert clip.report.duration_s == pytest.approx(1.5, abs=0.01)
+
+    async def refuses(self, reader: ClipReader, data: bytes, code: str) -> None:
         with pytest.raises(InvalidAudio) as caught:
-            self.reader.read(data, limits=LIMITS)
+            await reader.read(data, limits=LIMITS)
         assert caught.value.code == code
         assert caught.value.field == "voice_file"

@@ -1,5 +1,5 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 wrong use or input, 3 configuration, 4 no such voice,
-5 away for now, 6 no watermark, 130 interrupted."""
+5 temporarily unavailable, 6 no watermark, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from chatterbox_api.cli.clip import clip
 from chatterbox_api.cli.common import ENDING_SIGNALS
 from chatterbox_api.cli.doctor import doctor
+from chatterbox_api.cli.output import discard_output, echo, prepare_output
 from chatterbox_api.cli.plugins import plugins
 from chatterbox_api.cli.say import say
 from chatterbox_api.cli.serve import serve
@@ -39,7 +40,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 done, 1 failed, 2 wrong use or input, 3 configuration, 4 no such voice,
-    5 away for now, 6 no watermark, 130 interrupted.
+    5 temporarily unavailable, 6 no watermark, 130 interrupted.
     """
 
 
@@ -50,21 +51,43 @@ for command in (serve, say, voices, clip, watermark, plugins, doctor):
 def main() -> NoReturn:
     for number in ENDING_SIGNALS:
         signal.signal(number, _terminate)
+    prepare_output()
+    code = _run()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        discard_output()
+        if code == 0:
+            code = _failed(error)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command that was asked for."""
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        error.show(file=sys.stderr)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        echo("Interrupted.", err=True)
+        return 130
     except ChatterboxError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(next(_EXIT_CODES[cls] for cls in type(error).__mro__ if cls in _EXIT_CODES))
+        echo(f"Error: {error}", err=True)
+        return next(_EXIT_CODES[cls] for cls in type(error).__mro__ if cls in _EXIT_CODES)
     except OSError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _failed(error)
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: OSError) -> int:
+    """Tell of a failure, unless it is that the reader of the output has left, as `head` does."""
+    if not isinstance(error, BrokenPipeError):
+        echo(f"Error: {error}", err=True)
+    return 1
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import click
 
 from chatterbox_api.cli.common import contents, env_file_option, piped_input, recordings, run_to_end, shown
+from chatterbox_api.cli.output import FAILED, OK, echo, echo_json
 from chatterbox_api.environment import read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError, InvalidAudio
@@ -42,10 +42,10 @@ def clip(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
     piped = piped_input(files, max_bytes=_LIMITS.max_bytes)
     findings = run_to_end(_findings(env, files, piped))
     if as_json:
-        click.echo(json.dumps([_as_json(*finding) for finding in findings], indent=2, ensure_ascii=False))
+        echo_json([_as_json(*finding) for finding in findings])
     else:
         for name, found in findings:
-            click.echo("\n".join(_lines(name, found)))
+            echo("\n".join(_lines(name, found)))
     if any(isinstance(found, ChatterboxError) for _, found in findings):
         raise click.exceptions.Exit(2)
 
@@ -55,20 +55,20 @@ async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -
     from chatterbox_api_core.plugins import CLIP_READERS, load
 
     async with load(CLIP_READERS, chosen(CLIP_READERS, env)[0]).open(env) as reader:
-        return [(name, await asyncio.to_thread(_read, reader, name, piped)) for name in files]
+        return [(name, await _read(reader, name, piped)) for name in files]
 
 
-def _read(reader: ClipReader, name: str, piped: bytes) -> ClipReport | ChatterboxError:
+async def _read(reader: ClipReader, name: str, piped: bytes) -> ClipReport | ChatterboxError:
     try:
-        data = contents(name, piped=piped, max_bytes=_LIMITS.max_bytes)
-        return reader.read(data, limits=_LIMITS).report
+        data = await asyncio.to_thread(contents, name, piped=piped, max_bytes=_LIMITS.max_bytes)
+        return (await reader.read(data, limits=_LIMITS)).report
     except InvalidAudio as error:
         return error
 
 
 def _lines(name: str, found: ClipReport | ChatterboxError) -> list[str]:
     if isinstance(found, ChatterboxError):
-        return [f"✗ {shown(name)}: {found}"]
+        return [f"{FAILED} {shown(name)}: {found}"]
     channels = f"{found.channels} channel{'s' * (found.channels != 1)}"
     measures = [
         f"{words} {value:{form}}"
@@ -81,7 +81,7 @@ def _lines(name: str, found: ClipReport | ChatterboxError) -> list[str]:
     ]
     facts = f"{found.duration_s:.1f} s, {found.rate_hz:,} Hz, {channels}, {found.media_type}"
     levels = f"; {', '.join(measures)} dBFS" if measures else ""
-    return [f"✓ {shown(name)}: {facts}{levels}", *(f"  {line}" for line in found.advice)]
+    return [f"{OK} {shown(name)}: {facts}{levels}", *(f"  {line}" for line in found.advice)]
 
 
 def _as_json(name: str, found: ClipReport | ChatterboxError) -> dict[str, Any]:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import click
 
-__all__ = ["ENDING_SIGNALS", "contents", "env_file_option", "piped_input", "recordings", "run_to_end", "shown"]
+__all__ = [
+    "ENDING_SIGNALS",
+    "contents",
+    "env_file_option",
+    "piped_input",
+    "piped_text",
+    "recordings",
+    "run_to_end",
+    "shown",
+]
 
 T = TypeVar("T")
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+_MAX_BYTES_PER_CHAR: Final = 4
+_MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 env_file_option = click.option(
     "--env-file",
@@ -39,7 +52,36 @@ def piped_input(files: tuple[str, ...], *, max_bytes: int) -> bytes:
     """
     if files.count("-") > 1:
         raise click.UsageError("Standard input can be read once.")
-    return sys.stdin.buffer.read(max_bytes + 1) if "-" in files else b""
+    return _standard_input().buffer.read(max_bytes + 1) if "-" in files else b""
+
+
+def piped_text(*, max_chars: int) -> str:
+    """The text on standard input: in UTF-8, what a byte order mark says, or the encoding that Python was given.
+
+    Args:
+        max_chars: that are allowed; more is read, which tells too much from just enough, however much there is.
+
+    Raises:
+        click.UsageError: it is not in that encoding.
+    """
+    stdin = _standard_input()
+    limit = (max_chars + 1) * _MAX_BYTES_PER_CHAR
+    data = stdin.buffer.read(limit)
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), stdin.encoding)
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data, final=len(data) < limit)
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"The text on standard input is not {encoding.upper()} (byte {error.start:,}). "
+            "Convert it: iconv -f WINDOWS-1252 -t UTF-8, or name its encoding in PYTHONIOENCODING."
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _standard_input() -> TextIO:
+    if sys.stdin is None:
+        raise click.UsageError("There is no standard input.")
+    return sys.stdin
 
 
 def contents(name: str, *, piped: bytes, max_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ import click
 
 from chatterbox_api import settings
 from chatterbox_api.cli.common import env_file_option, run_to_end
+from chatterbox_api.cli.output import FAILED, OK, echo
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError
@@ -31,7 +32,7 @@ def doctor(env_file: Path | None) -> None:
 
     Exits with 1 when something is wrong.
     """
-    set_up_logging("error")
+    set_up_logging("warning")
     if not run_to_end(_Examination().run(env_file)):
         sys.exit(1)
 
@@ -76,7 +77,7 @@ class _Examination:
                     seconds = f"{stream.timings.audio_s:.1f} s of speech in {stream.timings.finished_s:.2f} s"
                     self._good(offered.name, f"{seconds}, {size:,} bytes")
         except ChatterboxError as error:
-            self._bad("Speech", error)
+            self._bad("Voices" if error.code.startswith("storage_") else "Speech", error)
 
     async def _check_voices(self, service: Service) -> None:
         try:
@@ -87,8 +88,8 @@ class _Examination:
             self._bad("Voices", error)
 
     def _good(self, what: str, found: str) -> None:
-        click.echo(f"{click.style('✓', fg='green')} {what:9} {found}")
+        echo(f"{click.style(OK, fg='green')} {what:9} {found}")
 
     def _bad(self, what: str, error: ChatterboxError) -> None:
         self._sound = False
-        click.echo(f"{click.style('✗', fg='red')} {what:9} {error}")
+        echo(f"{click.style(FAILED, fg='red')} {what:9} {error}")

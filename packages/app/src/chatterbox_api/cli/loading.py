@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-import click
-
+from chatterbox_api.cli.output import echo
 from chatterbox_api_core.errors import Unavailable
 
-__all__ = ["when_loaded"]
+__all__ = ["LOADING", "when_loaded"]
 
 T = TypeVar("T")
-_LOADING: Final = ("storage_loading", "engine_loading")
+LOADING: Final = ("storage_loading", "engine_loading")
 """The codes of what is raised while that goes on; a service sends its clients away with them."""
 
 
@@ -23,7 +22,7 @@ async def when_loaded(read: Callable[[], Awaitable[T]]) -> T:
         try:
             return await read()
         except Unavailable as error:
-            if error.code not in _LOADING:
+            if error.code not in LOADING:
                 raise
-            click.echo(error.message, err=True)
+            echo(error.message, err=True)
             await asyncio.sleep(error.retry_after_s)

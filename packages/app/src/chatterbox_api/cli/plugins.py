@@ -7,17 +7,20 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
+from itertools import groupby
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, TypedDict
 
 import click
 
 from chatterbox_api.cli.common import env_file_option
+from chatterbox_api.cli.output import echo, echo_json, wrapped
 from chatterbox_api_core.plugins import GROUPS, installed
 
 __all__ = ["plugins"]
 
-_PROBE_S = 30.0
+_PROBE_S: Final = 30.0
+_COLOURS: Final = {"ready": "green", "broken": "red", "incomplete": "yellow", "unavailable": "yellow"}
 
 
 class Finding(TypedDict):
@@ -36,29 +39,24 @@ def plugins(as_json: bool, env_file: Path | None) -> None:
     """List the installed adapters; each that is set up is opened and closed in a process of its own.
 
     \b
-    ready       can be used
-    absent      is not set up, and nothing says that it should be
-    incomplete  is half set up
-    on request  can be used when named; auto passes it by
-    broken      fails when it is loaded or opened
+    ready        can be used
+    absent       is not set up, and nothing says that it should be
+    incomplete   is half set up
+    on request   can be used when named; auto passes it by
+    unavailable  opens, and is not able to serve now
+    broken       fails when it is loaded or opened
     """
     findings = _check_plugins(env_file)
     if as_json:
-        click.echo(json.dumps(findings, indent=2))
+        echo_json(findings)
         return
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    columns = [Column(title, no_wrap=True) for title in ("port", "name", "state", "package")]
-    table = Table(*columns, Column("detail", overflow="fold"), box=None, padding=(0, 2, 0, 0))
-    for finding in findings:
-        colour = {"ready": "green", "broken": "red", "incomplete": "yellow"}.get(finding["state"], "")
-        plain = [finding["group"], finding["name"], finding["state"], finding["package"], finding["detail"]]
-        cells = [Text(words) for words in plain]  # as they are: a table reads [model] as a colour
-        cells[2].stylize(colour)
-        table.add_row(*cells)
-    Console().print(table)
+    for group, members in groupby(findings, key=lambda finding: finding["group"]):
+        echo(group)
+        for finding in members:
+            state = click.style(f"{finding['state']:11}", fg=_COLOURS.get(finding["state"]))
+            echo(f"  {finding['name']:11} {state} {finding['package']} {finding['version']}")
+            if finding["detail"]:
+                echo(wrapped(finding["detail"], indent=6))
 
 
 def _check_plugins(env_file: Path | None) -> list[Finding]:
@@ -71,7 +69,9 @@ def _check_plugins(env_file: Path | None) -> list[Finding]:
 def _probed(group: str, entry: EntryPoint, env_file: Path | None) -> Finding:
     command = [sys.executable, "-m", "chatterbox_api.probe", group, entry.name, *([str(env_file)] if env_file else [])]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_PROBE_S, check=False
+        )
         lines = done.stdout.strip().splitlines()
         result = json.loads(lines[-1]) if done.returncode == 0 and lines else None
         if result is None:

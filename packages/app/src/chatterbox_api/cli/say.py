@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from chatterbox_api.cli.common import env_file_option, run_to_end
+from chatterbox_api.cli.common import env_file_option, piped_text, run_to_end
 from chatterbox_api.cli.loading import when_loaded
+from chatterbox_api.cli.output import echo
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
+from chatterbox_api_core.text import TEXT_FORMATS
 
 __all__ = ["say"]
 
 _MAX_CHARS = 1_000_000
+"""A command may speak a whole book."""
+_MAX_BODY_BYTES = 2**32 - 1
+"""What the sizes in a WAV file can say."""
 
 
 @click.command(short_help="Speak a text into a file.")
@@ -36,6 +43,13 @@ _MAX_CHARS = 1_000_000
 @click.option("--clip", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A recording to sound like.")
 @click.option("--format", "audio_format", help="wav, mp3, ...; by the file's extension when left out.")
 @click.option("--language", help="Such as en-us or de.")
+@click.option(
+    "--text-format",
+    type=click.Choice(TEXT_FORMATS),
+    default="auto",
+    show_default=True,
+    help="auto leaves out Markdown's marks and emoji, plain leaves out nothing, ssml understands tags.",
+)
 @click.option("--speed", type=float, default=1.0, show_default=True, help="From 0.25 to 4.")
 @click.option("--rate", "rate_hz", type=int, help="Samples per second of the file, such as 16000.")
 @click.option("--loudness", "loudness_lufs", type=float, help="EBU R128 target in LUFS, such as -16.")
@@ -49,6 +63,7 @@ def say(
     clip: Path | None,
     audio_format: str | None,
     language: str | None,
+    text_format: str,
     speed: float,
     rate_hz: int | None,
     loudness_lufs: float | None,
@@ -67,18 +82,19 @@ def say(
     if voice is not None and clip is not None:
         raise click.UsageError("--voice and --clip exclude each other.")
     if output != "-" and not Path(output).parent.is_dir():
-        raise click.UsageError(f"There is no folder {Path(output).parent}.")
+        raise click.UsageError(f"There is no folder {click.format_filename(Path(output).parent)}.")
     env = read_environment(env_file)
     check_all(env)
     run_to_end(
         _say(
             env,
-            sys.stdin.read() if text == "-" else text,
+            piped_text(max_chars=_MAX_CHARS) if text == "-" else text,
             output,
             audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
             voice=voice,
             clip=clip.read_bytes() if clip else None,
             language=language,
+            text_format=text_format,
             speed=speed,
             seed=seed,
             rate_hz=rate_hz,
@@ -89,9 +105,11 @@ def say(
 
 
 async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> None:
-    from chatterbox_api.compose import compose
+    from chatterbox_api.compose import compose, speech_limits
 
-    async with compose(env, max_chars=_MAX_CHARS) as service:
+    env = {"SPOOL_DISK_MB": str(_MAX_BODY_BYTES // 2**20 + 1), **env}
+    limits = replace(speech_limits(env), max_chars=_MAX_CHARS, max_audio_s=math.inf, max_body_bytes=_MAX_BODY_BYTES)
+    async with compose(env, limits=limits) as service:
 
         async def speak() -> None:
             stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)
@@ -105,19 +123,21 @@ async def _deliver(stream: Any, output: str) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    visible = stream.pieces > 1 and sys.stderr.isatty()
-    with _destination(output) as file, Progress(console=Console(stderr=True), disable=not visible) as progress:
-        bar = progress.add_task("Speaking", total=stream.pieces)
-        watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
-        try:
-            async with stream:
+    with (
+        _destination(output) as file,
+        Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
+    ):
+        async with stream:
+            bar = progress.add_task("Speaking", total=stream.pieces, visible=stream.pieces > 1)
+            watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
+            try:
                 async for data in stream:
                     file.write(data)
-        finally:
-            watching.cancel()
-        progress.update(bar, completed=stream.pieces)
+            finally:
+                watching.cancel()
+            progress.update(bar, completed=stream.pieces)
     if output != "-" and sys.stderr.isatty():
-        click.echo(f"{output}: {stream.timings.audio_s:.1f} s of speech", err=True)
+        echo(f"{click.format_filename(output)}: {stream.timings.audio_s:.1f} s of speech", err=True)
 
 
 async def _watch(stream: Any, show: Any) -> None:

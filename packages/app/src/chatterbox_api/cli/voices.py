@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 
 from chatterbox_api.cli.common import env_file_option, run_to_end
 from chatterbox_api.cli.loading import when_loaded
+from chatterbox_api.cli.output import FAILED, echo, echo_json, wrapped
 from chatterbox_api.cli.progress import progress_bar
 from chatterbox_api.cli.voices_copy import copy
 from chatterbox_api.environment import check_all, read_environment
@@ -75,23 +75,13 @@ async def list_voices(library: VoiceLibrary, as_json: bool) -> None:
     found = await _all(library)
     default = await library.default()
     if as_json:
-        click.echo(json.dumps([_as_json(voice, default) for voice in found], indent=2, ensure_ascii=False))
+        echo_json([_as_json(voice, default) for voice in found])
         return
     if not found:
-        click.echo('No voices yet. Add one: chatterbox-api voices add "Anna" recording.wav')
+        echo('No voices yet. Add one: chatterbox-api voices add "Anna" recording.wav')
         return
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    columns = [Column(title, overflow="fold") for title in ("name", "aliases", "language", "seconds", "created")]
-    table = Table(*columns, Column("id", no_wrap=True, min_width=32), box=None, padding=(0, 2, 0, 0))
     for voice in found:
-        name = f"{voice.name} (default)" if default and voice.id == default.id else voice.name
-        created = voice.created_at.strftime("%Y-%m-%d")
-        aliases, seconds = ", ".join(voice.aliases), f"{voice.duration_s:.1f}"
-        table.add_row(*map(Text, (name, aliases, voice.language or "", seconds, created, voice.id)))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        echo(_listed(voice, is_default=default is not None and voice.id == default.id))
 
 
 @_command("show", help="Show all that is known of a voice.")
@@ -100,10 +90,10 @@ async def list_voices(library: VoiceLibrary, as_json: bool) -> None:
 async def show(library: VoiceLibrary, voice: str, as_json: bool) -> None:
     found = _as_json(await library.get(voice), await library.default())
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        echo_json(found)
         return
     for key, value in found.items():
-        click.echo(f"{key:12} {', '.join(value) if isinstance(value, list) else value if value is not None else ''}")
+        echo(f"{key:12} {', '.join(value) if isinstance(value, list) else value if value is not None else ''}")
 
 
 @_command("add", help="Take a new voice in, from a recording.")
@@ -118,27 +108,29 @@ async def add(
     voice, report = await library.create(
         name,
         await asyncio.to_thread(file.read_bytes),
-        filename=file.name,
+        filename=click.format_filename(file.name),
         aliases=aliases,
         language=language,
         consent=consent,
     )
-    click.echo(f"Added {_called(voice)}: {_heard(report)}")
+    echo(f"Added {_called(voice)}: {_heard(report)}")
 
 
 @_command("replace", help="Give a voice another recording.")
 @click.argument("voice")
 @click.argument("file", type=_CLIP)
 async def replace(library: VoiceLibrary, voice: str, file: Path) -> None:
-    replaced, report = await library.replace(voice, await asyncio.to_thread(file.read_bytes), filename=file.name)
-    click.echo(f"Replaced the recording of {_called(replaced)}: {_heard(report)}")
+    replaced, report = await library.replace(
+        voice, await asyncio.to_thread(file.read_bytes), filename=click.format_filename(file.name)
+    )
+    echo(f"Replaced the recording of {_called(replaced)}: {_heard(report)}")
 
 
 @_command("rename", help="Give a voice another name.")
 @click.argument("voice")
 @click.argument("new_name")
 async def rename(library: VoiceLibrary, voice: str, new_name: str) -> None:
-    click.echo(f"Renamed to {_called(await library.rename(voice, new_name))}.")
+    echo(f"Renamed to {_called(await library.rename(voice, new_name))}.")
 
 
 @_command("alias", help="Let a voice answer to another name too, or no longer.")
@@ -147,7 +139,7 @@ async def rename(library: VoiceLibrary, voice: str, new_name: str) -> None:
 @click.option("--remove", is_flag=True, help="Free the alias.")
 async def alias(library: VoiceLibrary, voice: str, alias: str, remove: bool) -> None:
     changed = await (library.remove_alias(voice, alias) if remove else library.add_alias(voice, alias))
-    click.echo(f"{_called(changed)} answers to: {', '.join((changed.name, *changed.aliases))}")
+    echo(f"{_called(changed)} answers to: {', '.join((changed.name, *changed.aliases))}")
 
 
 @_command("default", help="Show or choose the voice that speaks when none is asked for.")
@@ -157,7 +149,7 @@ async def default(library: VoiceLibrary, voice: str | None, clear: bool) -> None
     if clear and voice is not None:
         raise click.UsageError("VOICE and --clear exclude each other.")
     chosen = await (library.set_default(voice) if clear or voice is not None else library.default())
-    click.echo(f"The default voice is {_called(chosen)}." if chosen else "There is no default voice.")
+    echo(f"The default voice is {_called(chosen)}." if chosen else "There is no default voice.")
 
 
 @_command("remove", help="Remove a voice.")
@@ -166,10 +158,10 @@ async def default(library: VoiceLibrary, voice: str | None, clear: bool) -> None
 async def remove(library: VoiceLibrary, voice: str, yes: bool) -> None:
     found = await library.get(voice)
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("Nobody can be asked here; use --yes.")
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise click.UsageError("Standard input is not a terminal; pass --yes to confirm.")
         click.confirm(f"Remove {_called(found)} for good?", abort=True)
-    click.echo(f"Removed {_called(await library.remove(found.id))}.")
+    echo(f"Removed {_called(await library.remove(found.id))}.")
 
 
 @_command("verify", help="Read every stored recording and say which are damaged.")
@@ -185,11 +177,11 @@ async def verify(library: VoiceLibrary, wanted: tuple[str, ...], as_json: bool) 
             advance()
     if as_json:
         shown = [{"id": voice.id, "name": voice.name, "problem": error.code} for voice, error in problems]
-        click.echo(json.dumps({"checked": len(found), "problems": shown}, indent=2, ensure_ascii=False))
+        echo_json({"checked": len(found), "problems": shown})
     else:
         for voice, error in problems:
-            click.echo(f"✗ {_called(voice)}: {error}")
-        click.echo(f"{len(found)} checked, {len(problems)} damaged.")
+            echo(f"{FAILED} {_called(voice)}: {error}")
+        echo(f"{len(found)} checked, {len(problems)} damaged.")
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -203,12 +195,12 @@ async def export(library: VoiceLibrary, file: Path, wanted: tuple[str, ...]) -> 
     named = {(voice := await library.get(each)).id: voice for each in wanted}
     found = list(named.values()) or await _all(library)
     if not file.parent.is_dir():
-        raise click.UsageError(f"There is no folder {file.parent}.")
+        raise click.UsageError(f"There is no folder {click.format_filename(file.parent)}.")
     left_out = await write_archive(library, found, file)
     for voice, error in left_out:
-        click.echo(f"left out: {_called(voice)}: {error}", err=True)
+        echo(f"left out: {_called(voice)}: {error}", err=True)
     count = len(found) - len(left_out)
-    click.echo(f"Exported {count} voice{'s' * (count != 1)} to {file}.")
+    echo(f"Exported {count} voice{'s' * (count != 1)} to {click.format_filename(file)}.")
     if left_out:
         raise click.exceptions.Exit(1)
 
@@ -227,7 +219,7 @@ async def import_(library: VoiceLibrary, file: Path, existing: str) -> None:
     from chatterbox_api.archive import read_archive
 
     async for line in read_archive(library, file, existing=existing):
-        click.echo(line)
+        echo(line)
 
 
 async def _all(library: VoiceLibrary) -> list[Voice]:
@@ -235,6 +227,18 @@ async def _all(library: VoiceLibrary) -> list[Voice]:
         return [voice async for voice in library.all()]
 
     return await when_loaded(read)
+
+
+def _listed(voice: Voice, *, is_default: bool) -> str:
+    """A voice on two lines, three where it has aliases; the id comes whole."""
+    facts = (voice.id, voice.language, f"{voice.duration_s:.1f} s", f"added {voice.created_at:%Y-%m-%d}")
+    lines = [
+        f"{voice.name} (default)" if is_default else voice.name,
+        wrapped(", ".join(fact for fact in facts if fact), indent=2),
+    ]
+    if voice.aliases:
+        lines.append(wrapped(f"also called {', '.join(voice.aliases)}", indent=2))
+    return "\n".join(lines)
 
 
 def _called(voice: Voice) -> str:

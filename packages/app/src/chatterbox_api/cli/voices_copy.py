@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,12 +11,14 @@ import click
 
 from chatterbox_api.cli.common import env_file_option, run_to_end
 from chatterbox_api.cli.loading import when_loaded
+from chatterbox_api.cli.output import echo, echo_json
 from chatterbox_api.cli.progress import progress_bar
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, NotFound
 from chatterbox_api_core.model import Voice
 from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.plugins import VOICE_STORES, installed_name
 from chatterbox_api_core.ports import VoiceStore
 
 __all__ = ["copy"]
@@ -47,6 +48,7 @@ def copy(
     chatterbox-api voices copy --from local --to r2
     chatterbox-api voices copy --from r2 --to local Anna Bert
     """
+    source_name, target_name = installed_name(VOICE_STORES, source_name), installed_name(VOICE_STORES, target_name)
     if source_name == target_name:
         raise click.UsageError("--from and --to are the same store.")
     set_up_logging("warning")
@@ -123,7 +125,7 @@ class _Report:
         if not self._as_json and (each.error is not None or not sys.stdout.isatty()):
             state = {"present": "there already"}.get(each.state, each.state)
             note = f": {each.error}" if each.error else ", now the default voice" if each.default else ""
-            click.echo(f"{state}: {each.source.name}{note}")
+            echo(f"{state}: {each.source.name}{note}")
 
     def finish(self, total: int) -> None:
         """Sum up, and raise what ended it early; or exit with 1 when a voice was not copied."""
@@ -131,9 +133,9 @@ class _Report:
             summary: dict[str, Any] = {"total": total, "voices": self._seen}
             if self.stopped:
                 summary["stopped"] = {"code": self.stopped.code, "message": str(self.stopped)}
-            click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+            echo_json(summary)
         else:
-            click.echo(self._sentence(total))
+            echo(self._sentence(total))
         if self.stopped:
             raise self.stopped
         if any("problem" in each for each in self._seen):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
 
 from chatterbox_api.cli.common import contents, env_file_option, piped_input, recordings, run_to_end, shown
+from chatterbox_api.cli.output import FAILED, OK, echo, echo_json
 from chatterbox_api.environment import read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import InvalidAudio
@@ -45,10 +45,10 @@ def watermark(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> N
     piped = piped_input(files, max_bytes=_MAX_BYTES)
     findings = run_to_end(_findings(env, files, piped))
     if as_json:
-        click.echo(json.dumps([_as_json(*finding) for finding in findings], indent=2, ensure_ascii=False))
+        echo_json([_as_json(*finding) for finding in findings])
     else:
         for name, found in findings:
-            click.echo(_line(name, found))
+            echo(_line(name, found))
     if any(isinstance(found, InvalidAudio) for _, found in findings):
         raise click.exceptions.Exit(_UNREADABLE)
     if not all(isinstance(found, WatermarkFinding) and found.marked for _, found in findings):
@@ -71,8 +71,8 @@ async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -
 
 def _line(name: str, found: WatermarkFinding | InvalidAudio) -> str:
     if isinstance(found, InvalidAudio):
-        return f"✗ {shown(name)}: {found}"
-    sign, word = ("✓", "a") if found.marked else ("–", "no")
+        return f"{FAILED} {shown(name)}: {found}"
+    sign, word = (OK, "a") if found.marked else ("–", "no")
     return f"{sign} {shown(name)}: {word} watermark; confidence {found.confidence:.2f}, {found.duration_s:.1f} s heard"
 
 

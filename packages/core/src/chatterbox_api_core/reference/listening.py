@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import mul
 from typing import Final, TypedDict
 
-__all__ = ["Heard", "listen"]
+__all__ = ["Heard", "listen", "offset_of"]
 
 _FULL_SCALE: Final = 1 - 1.5 / 32768
 _RUN: Final = 3
@@ -16,6 +16,9 @@ _SILENCE_DBFS: Final = -100.0
 _FRAME_S: Final = 0.02
 _ABOVE_NOISE_DB: Final = 6.0
 _BELOW_LOUDEST_DB: Final = 40.0
+_SHORTEST_S: Final = 0.25
+_LEAST_OFFSET: Final = 0.02
+"""Of the root mean square of the rest; less hides no pause."""
 
 
 class Heard(TypedDict):
@@ -28,15 +31,28 @@ class Heard(TypedDict):
     speech_share: float
 
 
-def listen(mono: array[float], *, rate_hz: int) -> Heard:
-    """What a mono clip of one sample or more is like. Every sample counts: about 50 ns each."""
+def offset_of(mono: array[float], *, rate_hz: int) -> float:
+    """The constant around which the sound swings instead of zero; 0 where that is little, or cannot be told."""
+    if len(mono) < _SHORTEST_S * rate_hz:
+        return 0.0
+    mean = sum(mono) / len(mono)
+    rest = math.sqrt(max(0.0, sum(map(mul, mono, mono)) / len(mono) - mean * mean))
+    return mean if abs(mean) > _LEAST_OFFSET * rest else 0.0
+
+
+def listen(mono: array[float], *, rate_hz: int, offset: float = 0.0) -> Heard:
+    """What a mono clip of one sample or more is like. Every sample counts: about 50 ns each.
+
+    Peak and clipping are those of the samples as they are, the rest is measured without the offset.
+    """
     size = min(len(mono), round(_FRAME_S * rate_hz))
     powers: list[float] = []
     clipped, run_before = 0, 0
     for begin in range(0, len(mono), size):
         frame = mono[begin : begin + size]
         if len(frame) == size:
-            powers.append(sum(map(mul, frame, frame)) / size)
+            power = sum(map(mul, frame, frame)) / size
+            powers.append(power - offset * (2 * sum(frame) / size - offset) if offset else power)
         places, run_before = _clipped(frame, run_before)
         clipped += places
     levels = [_decibels(power) for power in powers]

@@ -39,6 +39,7 @@ class ToneSynthesizer:
             concurrent=concurrent,
             max_chars=400,
             speed=(0.25, 4.0),
+            default_language="en",
         )
         self._known_hz: OrderedDict[str, float] = OrderedDict()
 

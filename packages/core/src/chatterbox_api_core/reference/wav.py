@@ -6,6 +6,7 @@ WAVE_FORMAT_EXTENSIBLE from its later revision.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 import sys
@@ -15,11 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.clip_report import with_advice
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import WAV
 from chatterbox_api_core.model import AudioFormat, Clip, ClipLimits, ClipReport, Effect, Pcm
-from chatterbox_api_core.reference.listening import listen
+from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.reference.listening import listen, offset_of
 
 __all__ = ["WavEncoder", "WavReader"]
 
@@ -42,6 +45,7 @@ class WavEncoder:
     def open(
         self,
         audio_format: AudioFormat,
+        sink: ByteSink,
         *,
         rate_hz: int,
         complete: bool,
@@ -52,85 +56,65 @@ class WavEncoder:
     ) -> _WavEncoding:
         if (tempo, loudness_lufs, trim, out_rate_hz or rate_hz) != (1.0, None, False, rate_hz):
             raise ValueError("this encoder declares no effects")
-        return _WavEncoding(rate_hz, complete=complete)
+        return _WavEncoding(sink, rate_hz, complete=complete)
 
 
 class _WavEncoding:
-    def __init__(self, rate_hz: int, *, complete: bool) -> None:
-        self._rate_hz, self._complete = rate_hz, complete
-        self._held = bytearray()
-        self._begun = False
+    def __init__(self, sink: ByteSink, rate_hz: int, *, complete: bool) -> None:
+        self._sink, self._rate_hz, self._complete = sink, rate_hz, complete
+        self._size_bytes = 0
+        sink.write(_header(rate_hz, None))
 
-    def feed(self, pcm: Pcm) -> bytes:
-        data = _to_s16le(pcm)
+    def feed(self, pcm: Pcm) -> None:
+        self._size_bytes += self._sink.write(_to_s16le(pcm))
+
+    def finish(self) -> None:
         if self._complete:
-            self._held += data
-            return b""
-        return self._head() + data
-
-    def finish(self) -> bytes:
-        if self._complete:
-            return _header(self._rate_hz, len(self._held)) + self._held
-        return self._head()
-
-    def _head(self) -> bytes:
-        """The header of a stream, whose length nobody knows yet, before its first bytes."""
-        if self._begun:
-            return b""
-        self._begun = True
-        return _header(self._rate_hz, None)
+            self._sink.seek(0)
+            self._sink.write(_header(self._rate_hz, self._size_bytes))
 
 
 class WavReader:
     """A ClipReader of PCM (8 to 32 bits) and float WAV, any channels, mixed down.
 
     Of the report it leaves out `bandwidth_hz`, which needs a Fourier transform; the rest costs it about as much time
-    as decoding does. Clipping and peak are those of the mixed sound.
+    as decoding does. Clipping and peak are those of the mixed sound. A constant offset is taken off.
     """
 
-    def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        return await asyncio.to_thread(self.decode, data, limits=limits)
+
+    def decode(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """As `read`, in the caller's thread."""
         deadline = time.monotonic() + limits.deadline_s
-        if len(data) > limits.max_bytes:
-            raise InvalidAudio(
-                f"The clip is larger than {limits.max_bytes:,} bytes.", code="audio_too_long", field="voice_file"
-            )
+        clip_refusals.check_size(data, limits)
         kind, promised, body = _chunks(data)
-        if not limits.min_rate_hz <= kind.rate_hz <= limits.max_rate_hz:
-            raise _broken(f"its rate is {kind.rate_hz} Hz")
-        if not 1 <= kind.channels <= limits.max_channels:
-            raise _broken(f"it has {kind.channels} channels")
+        clip_refusals.check_kind(kind.rate_hz, kind.channels, limits)
         count = len(body) // kind.width
         if not count:
-            raise _broken("it has no sound in it")
+            raise clip_refusals.no_sound()
         _check_duration(count / kind.rate_hz, limits)
         mono = _decode(body[: count * kind.width], kind, deadline)
-        if not any(mono):
-            raise _broken("it is silent")
+        offset = offset_of(mono, rate_hz=kind.rate_hz)
+        if not any(mono) or (offset and max(mono) == min(mono)):
+            raise clip_refusals.silent()
         report = ClipReport(
             duration_s=count / kind.rate_hz,
             rate_hz=kind.rate_hz,
             channels=kind.channels,
             missing_s=round(max(0, promised - len(body)) / kind.width / kind.rate_hz, 3),
-            **listen(mono, rate_hz=kind.rate_hz),
+            **listen(mono, rate_hz=kind.rate_hz, offset=offset),
         )
+        if offset:
+            mono = array("f", [value - offset for value in mono])
         return Clip(Pcm(memoryview(mono), kind.rate_hz), with_advice(report))
 
 
 def _check_duration(duration_s: float, limits: ClipLimits) -> None:
     if duration_s < limits.min_duration_s:
-        raise InvalidAudio(
-            f"The clip lasts {duration_s:.2f} s; at least {limits.min_duration_s:g} s are needed.",
-            code="audio_too_short",
-            field="voice_file",
-            remedy="Record 5 to 15 seconds of one person speaking.",
-        )
+        raise clip_refusals.too_short(duration_s, limits)
     if duration_s > limits.max_duration_s:
-        raise InvalidAudio(
-            f"The clip is longer than {limits.max_duration_s:g} s.",
-            code="audio_too_long",
-            field="voice_file",
-            remedy="Cut out 5 to 15 seconds of one person speaking.",
-        )
+        raise clip_refusals.too_long(limits)
 
 
 def _header(rate_hz: int, size_bytes: int | None) -> bytes:
@@ -166,6 +150,8 @@ class _Kind:
 
 def _chunks(data: bytes) -> tuple[_Kind, int, bytes]:
     """(kind, bytes promised, body). Sizes are claims: each is cut to what is there."""
+    if data[:4] == b"RIFX":
+        raise _broken("this is a big-endian WAV (RIFX) file, which is not read here")
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise _broken("it is no WAV file")
     kind: _Kind | None = None
@@ -185,7 +171,7 @@ def _chunks(data: bytes) -> tuple[_Kind, int, bytes]:
                 raise _broken(f"its encoding ({kind.code}, {kind.bits} bits) is not read here")
             return kind, size if size < _UNKNOWN_FROM else 0, body
         at += 8 + size + size % 2
-    raise _broken("it has no sound in it")
+    raise clip_refusals.no_sound()
 
 
 def _decode(body: bytes, kind: _Kind, deadline: float) -> array[float]:
@@ -194,16 +180,16 @@ def _decode(body: bytes, kind: _Kind, deadline: float) -> array[float]:
     step = kind.width * (1 << 16)
     for begin in range(0, len(body), step):
         if time.monotonic() > deadline:
-            raise _broken("it takes too long to decode")
+            raise clip_refusals.too_slow()
         values = _values(body[begin : begin + step], kind)
         if kind.channels > 1:
             values = map(sum, zip(*[iter(values)] * kind.channels, strict=True))
         full = _FULL.get((kind.code, kind.bits), 1.0) * kind.channels
         part = array("f", [value / full for value in values])
         if not all(map(math.isfinite, part)):
-            raise _broken("it has samples that are not numbers")
+            raise clip_refusals.no_numbers()
         if max(part) > _LOUDEST or min(part) < -_LOUDEST:
-            raise _broken("its samples are no sound")
+            raise clip_refusals.too_loud()
         mono.extend(part)
     return mono
 
@@ -219,8 +205,4 @@ def _values(part: bytes, kind: _Kind) -> Iterable[float]:
 
 
 def _broken(reason: str) -> InvalidAudio:
-    return InvalidAudio(
-        f"The clip cannot be read: {reason}.",
-        field="voice_file",
-        remedy="Send a recording as a WAV file.",
-    )
+    return clip_refusals.unreadable(reason, remedy="Send a recording as a WAV file.")

@@ -20,10 +20,11 @@ from chatterbox_api_core.text.sentences import sentences
 from chatterbox_api_core.text.ssml import read_ssml
 from chatterbox_api_core.text.stretches import MAX_PAUSE_S, Boundary, Stretch, at_pauses
 
-__all__ = ["TextFormat", "TextSegment", "check_text", "segment"]
+__all__ = ["TEXT_FORMATS", "TextFormat", "TextSegment", "check_text", "segment"]
 
 TextFormat: TypeAlias = Literal["auto", "plain", "ssml"]
 """`auto` leaves out Markdown and emoji, `plain` leaves out nothing, `ssml` is a document."""
+TEXT_FORMATS: Final[tuple[str, ...]] = get_args(TextFormat)
 
 _CLAUSE_END = re.compile(r"[,;:،؛](?=\s)|[、，；：]|\s[–—-](?=\s)")
 _JOINERS: Final = "\u200c\u200d\ufe0f\u20e3"
@@ -54,12 +55,12 @@ def check_text(text: str, *, max_chars: int, text_format: str = "auto", field: s
         InvalidInput: `unsupported_text_format`, `input_too_long`, `empty_input` where nothing can be seen of it, and
             `invalid_ssml`.
     """
-    if text_format not in get_args(TextFormat):
+    if text_format not in TEXT_FORMATS:
         raise InvalidInput(
             f"The text format {text_format[:32]!r} is not known.",
             code="unsupported_text_format",
             field="text_format",
-            remedy=f"Use one of {', '.join(get_args(TextFormat))}.",
+            remedy=f"Use one of {', '.join(TEXT_FORMATS)}.",
         )
     if len(text) > max_chars:
         raise InvalidInput(
@@ -77,7 +78,7 @@ def check_text(text: str, *, max_chars: int, text_format: str = "auto", field: s
 def segment(
     text: str,
     *,
-    text_format: TextFormat = "auto",
+    text_format: str = "auto",
     language: str | None = None,
     max_chars: int,
     first_chars: int = 120,
@@ -90,6 +91,7 @@ def segment(
 
     Args:
         text: as it is sent, see `check_text`.
+        text_format: one of `TEXT_FORMATS`.
         language: a tag such as `de` or `pt-br`, which decides on digits, abbreviations and sentences; None is English.
         max_chars: the longest segment.
         first_chars: about the longest first segment.
@@ -104,7 +106,7 @@ def segment(
     return tuple(packer.segments) or (TextSegment("", "paragraph"),)
 
 
-def _stretches(text: str, text_format: TextFormat, language: str | None) -> Iterable[Stretch]:
+def _stretches(text: str, text_format: str, language: str | None) -> Iterable[Stretch]:
     if text_format == "ssml":
         return read_ssml(text, language=language)
     normal = normalise(text, language=language)

@@ -21,7 +21,7 @@ from chatterbox_api_core.errors import (
     SynthesisFailed,
     Unavailable,
 )
-from chatterbox_api_synth_chatterbox.wire import LENGTHS, as_error, as_failure, frame, lengths
+from chatterbox_api_worker.frames import LENGTHS, error_from_frame, error_to_frame, frame_start, parse_lengths
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(),
@@ -34,7 +34,7 @@ HEADS = st.dictionaries(st.text(), VALUES, max_size=5)
 def read(data: bytes) -> list[tuple[dict[str, Any], bytes]]:
     frames = []
     while data:
-        head, payload = lengths(data[: LENGTHS.size])
+        head, payload = parse_lengths(data[: LENGTHS.size])
         data = data[LENGTHS.size :]
         frames.append((json.loads(data[:head]), data[head : head + payload]))
         data = data[head + payload :]
@@ -44,12 +44,12 @@ def read(data: bytes) -> list[tuple[dict[str, Any], bytes]]:
 @settings(max_examples=50)
 @given(st.lists(st.tuples(HEADS, st.binary(max_size=300)), max_size=4))
 def test_frames_come_back_as_they_were_sent(frames: list[tuple[dict[str, Any], bytes]]) -> None:
-    assert read(b"".join(frame(head, payload) for head, payload in frames)) == frames
+    assert read(b"".join(frame_start(head, payload) + payload for head, payload in frames)) == frames
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False), max_size=50))
 def test_samples_come_back_as_they_were_sent(samples: list[float]) -> None:
-    ((_, payload),) = read(frame({}, memoryview(array.array("f", samples))))
+    ((_, payload),) = read(frame_start({}, sound := memoryview(array.array("f", samples))) + sound)
     assert list(memoryview(payload).cast("f")) == samples
 
 
@@ -57,21 +57,21 @@ def test_samples_come_back_as_they_were_sent(samples: list[float]) -> None:
 def test_lengths_are_bounded(head: int, payload: int) -> None:
     data = struct.pack("<II", head, payload)
     if head <= 2**20 and payload <= 512 * 2**20:
-        assert lengths(data) == (head, payload)
+        assert parse_lengths(data) == (head, payload)
     else:
         with pytest.raises(ValueError, match="not a frame"):
-            lengths(data)
+            parse_lengths(data)
 
 
 @pytest.mark.parametrize("text", [b"Traceback", b"Loading ", b"\xff" * 8, b"WARNING:"])
 def test_what_a_library_prints_is_no_frame(text: bytes) -> None:
     with pytest.raises(ValueError, match="not a frame"):
-        lengths(text[:8])
+        parse_lengths(text[:8])
 
 
 def test_what_would_be_refused_is_not_sent() -> None:
     with pytest.raises(ValueError, match="too much"):
-        frame({"text": "x" * 2**21})
+        frame_start({"text": "x" * 2**21})
 
 
 ERRORS = [ConfigurationError, InvalidAudio, InvalidInput, SynthesisFailed, Unavailable]
@@ -79,22 +79,22 @@ ERRORS = [ConfigurationError, InvalidAudio, InvalidInput, SynthesisFailed, Unava
 
 @pytest.mark.parametrize("cls", ERRORS)
 def test_errors_come_back_as_what_they_were(cls: type[ChatterboxError]) -> None:
-    error = as_error(as_failure(cls("Why.", code="word", field="voice", remedy="Do this.")))
+    error = error_from_frame(error_to_frame(cls("Why.", code="word", field="voice", remedy="Do this.")))
     assert type(error) is cls
     assert (error.message, error.code, error.field, error.remedy) == ("Why.", "word", "voice", "Do this.")
 
 
 def test_when_to_come_back_is_kept() -> None:
-    error = as_error(as_failure(Unavailable("Why.", retry_after_s=30)))
+    error = error_from_frame(error_to_frame(Unavailable("Why.", retry_after_s=30)))
     assert isinstance(error, Unavailable)
     assert error.retry_after_s == 30
 
 
 @pytest.mark.parametrize("cls", [NotFound, DeadlineExceeded])
 def test_an_error_that_no_job_should_raise_is_a_failure(cls: type[ChatterboxError]) -> None:
-    assert type(as_error(as_failure(cls("Why.")))) is SynthesisFailed
+    assert type(error_from_frame(error_to_frame(cls("Why.")))) is SynthesisFailed
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(["kind", "code", "message", "field", "remedy"], VALUES)))
 def test_any_head_is_some_error(head: dict[str, Any]) -> None:
-    assert isinstance(as_error(head), ChatterboxError)
+    assert isinstance(error_from_frame(head), ChatterboxError)

@@ -1,4 +1,4 @@
-"""What a child process wrote to its standard error, and how it ended: for the log."""
+"""What a child process wrote to its standard error, and how it exited: for the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from collections import deque
 from typing import Final
 
-__all__ = ["LastWords", "how_it_ended"]
+__all__ = ["StderrTail", "describe_exit"]
 
 _log = logging.getLogger(__name__)
 
@@ -16,8 +16,8 @@ _LINES: Final = 20
 _LINE_BYTES: Final = 4096
 
 
-class LastWords:
-    """Its last lines, each cut to its end; progress bars, whose lines never end, among them.
+class StderrTail:
+    """The last lines of a process, each cut to its end; progress bars, whose lines never end, are among them.
 
     Args:
         title: what the log calls the process.
@@ -31,7 +31,7 @@ class LastWords:
         return " | ".join(self._lines) or "none"
 
     async def read(self) -> None:
-        """To the end, whatever it is: a process that nobody listens to stands still."""
+        """Read to the end, whatever comes: a process whose pipe is full stands still."""
         rest = b""
         while data := await self._stderr.read(2**16):
             *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
@@ -46,12 +46,12 @@ class LastWords:
             _log.debug("%s: %s", self._title, text)
 
 
-def how_it_ended(code: int | None) -> str:
-    """The exit status of a process in words, which follow a subject."""
+def describe_exit(code: int | None) -> str:
+    """The exit status of a process in words that follow a subject."""
     if code is None:
-        return "cannot be ended"
+        return "cannot be stopped"
     if code >= 0:
-        return f"ended with code {code}"
+        return f"exited with code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:

@@ -1,0 +1,167 @@
+"""From the segments of a text to one sound: each spoken by the engine, joined, with the pauses between them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
+
+from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, InvalidInput, SynthesisFailed
+from chatterbox_api_core.joins import Joiner
+from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_core.text import TextSegment
+
+__all__ = ["Pauses", "SpeechSound", "pauses_s"]
+
+_AUDIBLE: Final = 10 ** (-60 / 20)
+"""Amplitude. What stays below is silence to any listener; engines give it for words that they do not know."""
+_NOTHING_SAID_S: Final = 0.25
+"""The sound of a text that has nothing to say, such as an emoji: an answer, and short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Between the segments of a text, in seconds, unless a request or the text itself asks for others."""
+
+    sentence_s: float = 0.2
+    paragraph_s: float = 0.5
+
+    def after(self, segment: TextSegment) -> float:
+        """The pause behind a segment."""
+        if segment.pause_s is not None:
+            return segment.pause_s
+        return {
+            "clause": 0.0,
+            "sentence": self.sentence_s,
+            "line": self.sentence_s,
+            "paragraph": self.paragraph_s,
+        }[segment.boundary]
+
+
+def pauses_s(segments: Sequence[TextSegment], pauses: Pauses) -> float:
+    """The pauses that are known before anything is spoken, in seconds."""
+    own = segments[-1].pause_s or 0.0 if segments else 0.0
+    return sum(map(pauses.after, segments[:-1])) + own
+
+
+class SpeechSound:
+    """The sound of one request. Iterate `pieces` once, and close it.
+
+    Args:
+        template: what all utterances of the request have in common.
+        engine_wait_s: the longest wait for the engine's next sound.
+
+    Attributes:
+        spoken_s: how much the engine has spoken, without pauses.
+        segments_done: how many segments are spoken.
+    """
+
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        segments: Sequence[TextSegment],
+        *,
+        template: Utterance,
+        prompt: VoicePrompt | None,
+        pauses: Pauses,
+        engine_wait_s: float,
+    ) -> None:
+        self._synthesizer, self._segments = synthesizer, segments
+        self._template, self._prompt, self._pauses = template, prompt, pauses
+        self._engine_wait_s = engine_wait_s
+        self._rate_hz = synthesizer.capabilities.rate_hz
+        self.spoken_s = 0.0
+        self.segments_done = 0
+
+    async def pieces(self) -> AsyncGenerator[Pcm, None]:
+        """The sound, in order.
+
+        Raises:
+            InvalidInput: `unsupported_text`, the engine makes no sound of a segment that has words.
+            SynthesisFailed, DeadlineExceeded: the engine failed, or gave no sound for too long.
+        """
+        joiner, pause_s, asked_s = Joiner(self._rate_hz), 0.0, 0.0
+        for segment in self._segments:
+            if segment.text:
+                async with aclosing(self._audible(segment.text)) as spoken:
+                    first = True
+                    async for pcm in spoken:
+                        if first and (pause_s or self.spoken_s):
+                            yield joiner.next_piece(pause_s)
+                            pause_s = 0.0
+                        first = False
+                        self.spoken_s += pcm.duration_s
+                        yield joiner.push(pcm)
+            self.segments_done += 1
+            pause_s += self._pauses.after(segment)
+            asked_s = asked_s + (segment.pause_s or 0.0) if not self.spoken_s else segment.pause_s or 0.0
+        yield joiner.finish()
+        if not self.spoken_s:
+            asked_s = asked_s or _NOTHING_SAID_S
+        yield Pcm.silence(asked_s, rate_hz=self._rate_hz)
+
+    async def _audible(self, text: str) -> AsyncGenerator[Pcm, None]:
+        """The sound of one segment, its silent beginning held back until it is known that more than silence comes."""
+        held: list[Pcm] = []
+        audible = False
+        async with aclosing(self._spoken(text)) as spoken:
+            async for pcm in spoken:
+                held.append(pcm)
+                audible = audible or _is_audible(pcm)
+                if audible:
+                    for each in held:
+                        yield each
+                    held.clear()
+        if not audible:
+            raise InvalidInput(
+                f"The engine produced no audio for {_excerpt(text)}.",
+                code="unsupported_text",
+                field="input",
+                remedy="Write it in words of the language that is spoken.",
+            )
+
+    async def _spoken(self, text: str) -> AsyncGenerator[Pcm, None]:
+        """One segment from the engine, within its time; a failure of any kind becomes one of core's errors."""
+        utterance = replace(self._template, text=text)
+        try:
+            async with aclosing(self._synthesizer.speak(utterance, self._prompt)) as engine:
+                while (pcm := await _next(engine, self._engine_wait_s)) is not None:
+                    if pcm.rate_hz != self._rate_hz:
+                        raise SynthesisFailed(f"The engine declared {self._rate_hz} Hz and yielded {pcm.rate_hz} Hz.")
+                    if len(pcm):
+                        yield pcm
+        except ChatterboxError:
+            raise
+        except Exception as error:
+            raise SynthesisFailed(f"The engine failed: {type(error).__name__}.") from error
+
+
+async def _next(engine: AsyncGenerator[Pcm, None], wait_s: float) -> Pcm | None:
+    """The engine's next sound, None at its end. Raises DeadlineExceeded."""
+    deadline = asyncio.timeout(wait_s)
+    try:
+        async with deadline:
+            return await anext(engine, None)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise DeadlineExceeded(
+            f"The engine gave no sound for {wait_s:g} s.",
+            code="engine_timeout",
+            retry_after_s=math.ceil(wait_s / 10),
+        ) from error
+    finally:
+        del deadline  # it knows the task, which keeps its exception, which keeps this frame and all that it holds
+
+
+def _is_audible(pcm: Pcm) -> bool:
+    # Every eighth sample: whatever lasts long enough to be heard is loud in some of them.
+    return any(value > _AUDIBLE or value < -_AUDIBLE for value in pcm.samples[::8])
+
+
+def _excerpt(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")

@@ -1,0 +1,59 @@
+"""Recordings whose samples do not swing around zero: a fault of sound cards, unheard, that measures as noise."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from chatterbox_api_encoders.listening import Samples
+
+__all__ = ["without_offset"]
+
+_SHORTEST_S: Final = 0.25
+"""Of less, an offset cannot be told from sound."""
+_BLOCK_S: Final = 0.01
+_WINDOW_BLOCKS: Final = 25
+_LEAST: Final = 0.02
+"""Of the root mean square of the rest: an offset of this much is 34 dB below it, and hides no pause in any room."""
+_ROUNDING: Final = 2.0**-20
+_STRETCH: Final = 1 << 20
+
+
+def without_offset(samples: Samples, *, rate_hz: int) -> Samples:
+    """The clip around zero; the very same samples where it is so already, as ordinary recordings are.
+
+    What is taken off is a moving mean over 0.25 s, not the mean of the whole: an offset may begin after a lead of
+    digital silence, or change where two recordings were joined. It leaves frequencies above some 5 Hz as they are.
+    """
+    if len(samples) < _SHORTEST_S * rate_hz:
+        return samples
+    size = round(_BLOCK_S * rate_hz)
+    means = _block_means(samples, size)
+    slow = _smooth(means)
+    middle = float(np.mean(means))
+    rest = float(np.sqrt(max(0.0, float(np.mean(np.square(samples, dtype=np.float64))) - middle * middle)))
+    offset = max(abs(middle), float(np.median(np.abs(slow))))
+    if offset <= _LEAST * rest:
+        return samples
+    changed = np.empty_like(samples)
+    at = (np.arange(len(slow)) + 0.5) * size - 0.5
+    for begin in range(0, len(samples), _STRETCH):
+        stretch = samples[begin : begin + _STRETCH]
+        changed[begin : begin + _STRETCH] = stretch - np.interp(np.arange(begin, begin + len(stretch)), at, slow)
+    if np.abs(changed).max() <= _ROUNDING * offset:
+        changed[:] = 0
+    return changed
+
+
+def _block_means(samples: Samples, size: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.asarray(samples[: len(samples) // size * size].reshape(-1, size).mean(axis=1, dtype=np.float64))
+
+
+def _smooth(means: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The mean over a window around each; at the ends, over what of it is there."""
+    sums = np.concatenate(([0.0], np.cumsum(means)))
+    places = np.arange(len(means))
+    first = np.maximum(0, places - _WINDOW_BLOCKS // 2)
+    last = np.minimum(len(means), places + _WINDOW_BLOCKS // 2 + 1)
+    return np.asarray((sums[last] - sums[first]) / (last - first))

@@ -1,0 +1,99 @@
+"""The ClipReader: clips are decoded in processes of their own, since what strangers send may crash a decoder.
+
+Each process decodes one clip at a time, within a bound on its memory (`MEMORY_BYTES`), and is killed when the clip's
+deadline has passed. A clip that crashes it, hangs it or fills its memory is refused, and nothing else happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Final
+
+from chatterbox_api_core.clip_refusals import check_size
+from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_encoders.mixing import MAX_RATE_HZ
+from chatterbox_api_encoders.refusals import unreadable
+from chatterbox_api_worker.pool import WorkerPool
+from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited, WorkerSpec
+
+__all__ = ["MEMORY_BYTES", "PyavClipReader"]
+
+MEMORY_BYTES: Final = 192 * 2**20
+"""What decoding one clip may take: 300 s at 48 kHz are 58 MB of samples, and the file may have 10 MB."""
+_MARGIN_S: Final = 0.5
+"""Beyond the deadline, at which the decoder itself stops where it can."""
+_TIMEOUTS: Final = Timeouts(load_s=30.0, wait_s=30.0, stall_s=60.0, ping_s=5.0, cancel_s=0.5, retry_s=2.0)
+_MAX_WAITING: Final = 256
+_MAX_WAIT_S: Final = 60.0
+_ENVIRONMENT: Final = {
+    "MALLOC_ARENA_MAX": "1",  # each further arena takes 64 MiB of the address space, used or not
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20),  # what a long clip took goes back to the system when it is done,
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),  # and what a short one took is at hand for the next
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+class PyavClipReader:
+    """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff. Use `open`."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, *, processes: int = 2, memory_bytes: int = MEMORY_BYTES
+    ) -> AsyncGenerator[PyavClipReader, None]:
+        """A reader for as long as the context lasts; its processes are started at once.
+
+        Args:
+            processes: that decode, each one clip at a time.
+            memory_bytes: how much each may take beyond its size after the start. Linux enforces it.
+
+        Raises:
+            Unavailable: a process does not start.
+        """
+        spec = WorkerSpec(
+            module="chatterbox_api_encoders.clip_worker",
+            name="clip reader",
+            title="Clip reader",
+            config={"memory_bytes": memory_bytes},
+            environment=_ENVIRONMENT,
+            code_prefix="clip_reader",
+        )
+        async with WorkerPool.open(
+            spec, size=processes, timeouts=_TIMEOUTS, max_waiting=_MAX_WAITING, max_wait_s=_MAX_WAIT_S
+        ) as pool:
+            yield cls(pool)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the processes that there are."""
+        return self._pool.pids
+
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """As the port says. Raises Overloaded or DeadlineExceeded where too many clips wait to be read."""
+        check_size(data, limits)
+        job = JobLimits(
+            deadline_s=limits.deadline_s + _MARGIN_S,
+            max_answer_bytes=4 * round((limits.max_duration_s + 1) * MAX_RATE_HZ),
+        )
+        try:
+            answer, samples = await self._pool.run({"do": "decode", "limits": asdict(limits)}, data, limits=job)
+        except WorkerExited as error:
+            raise _refused(error.cause, limits) from error
+        report = ClipReport(**{**answer["report"], "advice": tuple(answer["report"]["advice"])})
+        return Clip(Pcm(samples.cast("f"), answer["rate_hz"]), report)
+
+
+def _refused(cause: Cause, limits: ClipLimits) -> InvalidAudio:
+    """The error for a clip under which its process was lost."""
+    if cause is Cause.DEADLINE:
+        return unreadable(f"reading it took longer than {limits.deadline_s:g} s")
+    if cause is Cause.ANSWER_TOO_LARGE:
+        return unreadable("it decodes to more sound than is allowed")
+    return unreadable("reading it crashed the decoder")

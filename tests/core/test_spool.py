@@ -1,0 +1,127 @@
+"""What is made and not yet read: the same bytes whether in memory or on disk, and never more than the budget."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatterbox_api_core.errors import InvalidInput, Overloaded, Unavailable
+from chatterbox_api_core.spool import Spool, SpoolBudget
+
+DISK_BYTES: Final = 2**20
+writes = st.lists(st.tuples(st.none() | st.integers(0, 400), st.binary(max_size=300)), max_size=30)
+"""Where to go before writing, if anywhere, and what to write."""
+
+
+@settings(deadline=None, max_examples=200)
+@given(writes=writes, memory_bytes=st.sampled_from([0, 1, 100, 1000, 10**6]), step=st.integers(1, 500))
+def test_a_spool_is_a_file_wherever_its_bytes_are(
+    writes: list[tuple[int | None, bytes]], memory_bytes: int, step: int
+) -> None:
+    budget = SpoolBudget(memory_bytes=memory_bytes, spool_memory_bytes=500, disk_bytes=DISK_BYTES)
+    spool, model = Spool(budget, max_bytes=10**6), BytesIO()
+    for place, data in writes:
+        if place is not None:
+            place = min(place, spool.size_bytes)
+            assert spool.seek(place) == model.seek(place)
+        assert spool.write(data) == model.write(data)
+        assert spool.tell() == model.tell()
+    spool.check()
+    assert spool.size_bytes == len(model.getvalue())
+    assert asyncio.run(_all(spool, step)) == model.getvalue()
+    spool.close()
+    spool.close()
+    assert (budget.free_bytes("memory"), budget.free_bytes("disk")) == (memory_bytes, DISK_BYTES)
+
+
+async def _all(spool: Spool, step: int = 2**16) -> bytes:
+    parts = []
+    while data := await spool.read_next(step):
+        assert len(data) <= step
+        parts.append(data)
+    return b"".join(parts)
+
+
+def test_memory_is_shared_and_disk_takes_the_rest() -> None:
+    budget = SpoolBudget(memory_bytes=1000, spool_memory_bytes=800, disk_bytes=DISK_BYTES)
+    first, second = Spool(budget, max_bytes=10**6), Spool(budget, max_bytes=10**6)
+    first.write(bytes(700))
+    assert (budget.free_bytes("memory"), budget.free_bytes("disk")) == (300, DISK_BYTES)
+    second.write(bytes(400))
+    assert (budget.free_bytes("memory"), budget.free_bytes("disk")) == (300, DISK_BYTES - 400)
+    first.write(bytes(101))
+    assert (budget.free_bytes("memory"), budget.free_bytes("disk")) == (1000, DISK_BYTES - 1201)
+    for spool in (first, second):
+        spool.close()
+    assert (budget.free_bytes("memory"), budget.free_bytes("disk")) == (1000, DISK_BYTES)
+
+
+def test_beyond_its_bound_a_spool_drops_bytes_and_says_so() -> None:
+    spool = Spool(SpoolBudget(), max_bytes=100)
+    assert spool.write(bytes(100)) == 100
+    spool.check()
+    assert spool.write(b"x") == 1, "an encoder is never interrupted"
+    assert spool.size_bytes == 100
+    with pytest.raises(InvalidInput) as caught:
+        spool.check()
+    assert caught.value.code == "output_too_long"
+
+
+def test_beyond_the_budget_of_all_a_spool_is_refused() -> None:
+    budget = SpoolBudget(memory_bytes=0, disk_bytes=1000)
+    first, second = Spool(budget, max_bytes=10**6), Spool(budget, max_bytes=10**6)
+    first.write(bytes(600))
+    second.write(bytes(600))
+    first.check()
+    with pytest.raises(Overloaded):
+        second.check()
+    second.close()
+    first.write(bytes(400))
+    first.check()
+    first.close()
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
+    spool = Spool(SpoolBudget(memory_bytes=0, directory=str(tmp_path / "nowhere")), max_bytes=10**6)
+    spool.write(b"sound")
+    with pytest.raises(Unavailable) as caught:
+        spool.check()
+    assert caught.value.code == "temporary_files_failed"
+    assert "nowhere" not in str(caught.value), "paths of the server are for its log"
+
+
+def test_no_file_is_left_in_the_folder(tmp_path: Path) -> None:
+    spool = Spool(SpoolBudget(memory_bytes=0, directory=str(tmp_path)), max_bytes=10**6)
+    spool.write(b"sound")
+    spool.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_written_after_the_end_is_dropped() -> None:
+    """An encoder that hangs is left behind, and may come back when its request is over."""
+    budget = SpoolBudget(memory_bytes=1000)
+    spool = Spool(budget, max_bytes=1000)
+    spool.close()
+    spool.write(bytes(10))
+    assert budget.free_bytes("memory") == 1000
+    assert asyncio.run(_all(spool)) == b""
+
+
+async def test_one_thread_writes_while_the_loop_reads() -> None:
+    spool, piece = Spool(SpoolBudget(memory_bytes=50_000), max_bytes=10**7), bytes(range(256)) * 4
+    writer = threading.Thread(target=lambda: [spool.write(piece) for _ in range(500)])
+    writer.start()
+    found = bytearray()
+    while writer.is_alive() or spool.size_bytes > len(found):
+        found += await spool.read_next(3000)
+        await asyncio.sleep(0)
+    writer.join()
+    assert bytes(found) == piece * 500
+    spool.close()
