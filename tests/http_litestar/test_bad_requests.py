@@ -71,7 +71,6 @@ async def test_other_content_types(client: httpx.AsyncClient, kind: str) -> None
         ({"input": None}, 400, "empty_input", "input"),
         ({"input": ""}, 400, "empty_input", "input"),
         ({"input": " \u200b\n"}, 400, "empty_input", "input"),
-        ({"input": "?!... 😀"}, 400, "empty_input", "input"),
         ({"input": "a" * 4097}, 400, "input_too_long", "input"),
         ({"input": 3}, 400, "invalid_type", "input"),
         ({"input": ["a"]}, 400, "invalid_type", "input"),

@@ -1,8 +1,9 @@
 """Chatterbox API's core: clone a voice from a clip, keep it, speak with it. No dependencies.
 
 Begin with `SpeechService` and `VoiceLibrary`. The modules are `model` (values), `errors`, `ports` (what adapters
-fulfil), `speech`, `voices`, `watermarks`, `resolution`, `caching`, `admission`, `text`, `names`, `formats`,
-`settings`, `plugins` and `reference` (a memory store, a tone engine and a WAV codec without dependencies).
+fulfil), `speech`, `voices`, `watermarks`, `resolution`, `caching`, `admission`, `text`,
+`names`, `formats`, `settings`, `plugins` and `reference` (a memory store, a tone engine and a WAV codec without
+dependencies).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, Invali
 from chatterbox_api_core.joins import Joiner
 from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
-from chatterbox_api_core.text import Piece
+from chatterbox_api_core.text import TextSegment
 
 __all__ = ["Pauses", "SpeechSound", "pauses_s"]
 
@@ -30,14 +30,19 @@ class Pauses:
     sentence_s: float = 0.2
     paragraph_s: float = 0.5
 
-    def after(self, segment: Piece) -> float:
+    def after(self, segment: TextSegment) -> float:
         """The pause behind a segment."""
         if segment.pause_s is not None:
             return segment.pause_s
-        return {"clause": 0.0, "sentence": self.sentence_s, "paragraph": self.paragraph_s}[segment.ends]
+        return {
+            "clause": 0.0,
+            "sentence": self.sentence_s,
+            "line": self.sentence_s,
+            "paragraph": self.paragraph_s,
+        }[segment.boundary]
 
 
-def pauses_s(segments: Sequence[Piece], pauses: Pauses) -> float:
+def pauses_s(segments: Sequence[TextSegment], pauses: Pauses) -> float:
     """The pauses that are known before anything is spoken, in seconds."""
     own = segments[-1].pause_s or 0.0 if segments else 0.0
     return sum(map(pauses.after, segments[:-1])) + own
@@ -58,7 +63,7 @@ class SpeechSound:
     def __init__(
         self,
         synthesizer: Synthesizer,
-        segments: Sequence[Piece],
+        segments: Sequence[TextSegment],
         *,
         template: Utterance,
         prompt: VoicePrompt | None,

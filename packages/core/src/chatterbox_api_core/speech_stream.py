@@ -24,7 +24,7 @@ from chatterbox_api_core.read_ahead import ReadAhead
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
 from chatterbox_api_core.speech_sound import Pauses, SpeechSound, pauses_s
 from chatterbox_api_core.spool import Spool, SpoolBudget
-from chatterbox_api_core.text import Piece
+from chatterbox_api_core.text import TextSegment
 
 __all__ = ["SpeechJob", "SpeechLimits", "SpeechStream", "Timings", "Workshop"]
 
@@ -133,7 +133,7 @@ class SpeechStream:
         self._sound: SpeechSound | None = None
         self._bytes: ReadAhead | None = None
         self._template = job.template
-        self._pieces: tuple[Piece, ...] = ()
+        self._pieces: tuple[TextSegment, ...] = ()
 
     @property
     def voice(self) -> ResolvedVoice:
