@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -17,11 +18,11 @@ _WINDOW_BLOCKS: Final = 25
 _LEAST: Final = 0.02
 """Of the root mean square of the rest: an offset of this much is 34 dB below it, and hides no pause in any room."""
 _ROUNDING: Final = 2.0**-20
-_STRETCH: Final = 1 << 20
+_STRETCH: Final = 1 << 18
 
 
 def without_offset(samples: Samples, *, rate_hz: int) -> Samples:
-    """The clip around zero; the very same samples where it is so already, as ordinary recordings are.
+    """The clip around zero, changed in place; left as it is where it is so already, as ordinary recordings are.
 
     What is taken off is a moving mean over 0.25 s, not the mean of the whole: an offset may begin after a lead of
     digital silence, or change where two recordings were joined. It leaves frequencies above some 5 Hz as they are.
@@ -32,18 +33,25 @@ def without_offset(samples: Samples, *, rate_hz: int) -> Samples:
     means = _block_means(samples, size)
     slow = _smooth(means)
     middle = float(np.mean(means))
-    rest = float(np.sqrt(max(0.0, float(np.mean(np.square(samples, dtype=np.float64))) - middle * middle)))
+    energy = sum(float(np.square(stretch, dtype=np.float64).sum()) for _, stretch in _stretches(samples))
+    rest = float(np.sqrt(max(0.0, energy / len(samples) - middle * middle)))
     offset = max(abs(middle), float(np.median(np.abs(slow))))
     if offset <= _LEAST * rest:
         return samples
-    changed = np.empty_like(samples)
     at = (np.arange(len(slow)) + 0.5) * size - 0.5
+    loudest = 0.0
+    for begin, stretch in _stretches(samples):
+        stretch -= np.interp(np.arange(begin, begin + len(stretch)), at, slow).astype(np.float32)
+        loudest = max(loudest, float(np.abs(stretch).max()))
+    if loudest <= _ROUNDING * offset:
+        samples[:] = 0
+    return samples
+
+
+def _stretches(samples: Samples) -> Iterator[tuple[int, Samples]]:
+    """Views of the samples, with their places: what is computed of one takes little memory, of a long clip much."""
     for begin in range(0, len(samples), _STRETCH):
-        stretch = samples[begin : begin + _STRETCH]
-        changed[begin : begin + _STRETCH] = stretch - np.interp(np.arange(begin, begin + len(stretch)), at, slow)
-    if np.abs(changed).max() <= _ROUNDING * offset:
-        changed[:] = 0
-    return changed
+        yield begin, samples[begin : begin + _STRETCH]
 
 
 def _block_means(samples: Samples, size: int) -> np.ndarray[Any, np.dtype[np.float64]]:

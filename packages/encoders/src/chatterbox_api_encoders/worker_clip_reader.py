@@ -21,8 +21,8 @@ from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited,
 
 __all__ = ["MEMORY_BYTES", "PyavClipReader"]
 
-MEMORY_BYTES: Final = 192 * 2**20
-"""What decoding one clip may take: 300 s at 48 kHz are 58 MB of samples, and the file may have 10 MB."""
+MEMORY_BYTES: Final = 144 * 2**20
+"""What decoding one clip may take. The largest, 300 s at 48 kHz in a file of 10 MiB, takes 112 MiB."""
 _MARGIN_S: Final = 0.5
 """Beyond the deadline, at which the decoder itself stops where it can."""
 _TIMEOUTS: Final = Timeouts(load_s=30.0, wait_s=30.0, stall_s=60.0, ping_s=5.0, cancel_s=0.5, retry_s=2.0)
