@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +14,7 @@ from chatterbox_api.choosing import chosen, not_set_up
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, PluginError
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.model import Clip, ClipLimits
 from chatterbox_api_core.plugins import (
     CLIP_CACHES,
     CLIP_READERS,
@@ -65,17 +65,23 @@ class Library:
 
 
 @asynccontextmanager
-async def compose(env: Mapping[str, str], *, limits: SpeechLimits | None = None) -> AsyncGenerator[Service, None]:
+async def compose(
+    env: Mapping[str, str], *, limits: SpeechLimits | None = None, clip_reader_on_demand: bool = False
+) -> AsyncGenerator[Service, None]:
     """Open the configured adapters for as long as the context lasts. Raises ConfigurationError.
 
     Args:
         limits: of a request, instead of those of the settings.
+        clip_reader_on_demand: see `compose_library`.
     """
     async with AsyncExitStack() as stack:
         encoders: list[Encoder] = [await _opened(stack, ENCODERS, name, env) for name in chosen(ENCODERS, env)]
-        library = await stack.enter_async_context(compose_library(env))
         engine = chosen(SYNTHESIZERS, env)[0]
         synthesizer: Synthesizer = await _opened(stack, SYNTHESIZERS, engine, env)
+        languages = tuple(language.tag for language in synthesizer.capabilities.languages)
+        library = await stack.enter_async_context(
+            compose_library(env, languages=languages, clip_reader_on_demand=clip_reader_on_demand)
+        )
         yield Service(
             speech=SpeechService(
                 engine=engine,
@@ -118,15 +124,28 @@ def speech_limits(env: Mapping[str, str]) -> SpeechLimits:
 
 
 @asynccontextmanager
-async def compose_library(env: Mapping[str, str]) -> AsyncGenerator[Library, None]:
-    """Open what the voice library needs, and no engine. Raises ConfigurationError."""
+async def compose_library(
+    env: Mapping[str, str], *, languages: Iterable[str] = (), clip_reader_on_demand: bool = False
+) -> AsyncGenerator[Library, None]:
+    """Open what the voice library needs, and no engine. Raises ConfigurationError.
+
+    Args:
+        languages: tags that a voice may have besides those of the registry: the engine's.
+        clip_reader_on_demand: open the clip reader with the first clip. A service has it ready; most commands read no
+            clip, and its processes take longer to start than their work.
+    """
     async with AsyncExitStack() as stack:
-        clip_reader: ClipReader = await _opened(stack, CLIP_READERS, chosen(CLIP_READERS, env)[0], env)
+        reader_name = chosen(CLIP_READERS, env)[0]
+        clip_reader: ClipReader = (
+            _ClipReaderOnDemand(lambda: _opened(stack, CLIP_READERS, reader_name, env))
+            if clip_reader_on_demand
+            else await _opened(stack, CLIP_READERS, reader_name, env)
+        )
         store_name = chosen(VOICE_STORES, env)[0]
         store: VoiceStore = await _opened(stack, VOICE_STORES, store_name, env)
         clips = ClipCache(await _opened(stack, CLIP_CACHES, chosen(CLIP_CACHES, env)[0], env))
         limits = ClipLimits()
-        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, limits=limits)
+        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, limits=limits, languages=languages)
         yield Library(voices, store_name, clip_reader, limits)
 
 
@@ -153,6 +172,21 @@ async def open_store(name: str, env: Mapping[str, str]) -> AsyncGenerator[VoiceS
     async with AsyncExitStack() as stack:
         store: VoiceStore = await _opened(stack, VOICE_STORES, name, env)
         yield store
+
+
+class _ClipReaderOnDemand:
+    """A ClipReader that is opened for the first clip."""
+
+    def __init__(self, open_reader: Callable[[], Awaitable[ClipReader]]) -> None:
+        self._open_reader = open_reader
+        self._reader: ClipReader | None = None
+        self._opening = asyncio.Lock()
+
+    async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        async with self._opening:
+            if self._reader is None:
+                self._reader = await self._open_reader()
+        return await self._reader.read(data, limits=limits)
 
 
 async def _watermarks(stack: AsyncExitStack, env: Mapping[str, str], clip_reader: ClipReader) -> Watermarks | None:

@@ -109,7 +109,7 @@ async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> Non
 
     env = {"SPOOL_DISK_MB": str(_MAX_BODY_BYTES // 2**20 + 1), **env}
     limits = replace(speech_limits(env), max_chars=_MAX_CHARS, max_audio_s=math.inf, max_body_bytes=_MAX_BODY_BYTES)
-    async with compose(env, limits=limits) as service:
+    async with compose(env, limits=limits, clip_reader_on_demand=True) as service:
 
         async def speak() -> None:
             stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)

@@ -59,7 +59,7 @@ def _command(
 async def _with_library(env: dict[str, str], work: Callable[[VoiceLibrary], Awaitable[None]]) -> None:
     from chatterbox_api.compose import compose_library
 
-    async with compose_library(env) as library:
+    async with compose_library(env, clip_reader_on_demand=True) as library:
         if library.store_name == "memory":
             raise ConfigurationError(
                 "Voices are kept in the memory of the service, out of this command's reach.",
