@@ -94,7 +94,7 @@ async def test_an_encoder_that_fails_or_hangs_ends_its_request_alone(at: str) ->
         (fail, EncodingFailed, "encoding_failed"),
         (released.wait, DeadlineExceeded, "encoder_timeout"),
     ):
-        limits = SpeechLimits(encoder_wait_s=0.1)
+        limits = SpeechLimits(encoder_wait_s=30 if do is fail else 0.5)
         service = speech_service(ToneSynthesizer(), encoders=[StubbornEncoder(at, do)], slots=1, queue=0, limits=limits)
         for _ in range(2):
             with pytest.raises(expected) as caught:

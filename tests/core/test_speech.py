@@ -109,8 +109,9 @@ async def test_a_slow_reader_does_not_hold_the_engine() -> None:
         service = speech_service(engine, slots=1, queue=0, spool_budget=SpoolBudget(memory_bytes=memory_bytes))
         async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
             first = await anext(aiter(slow))
-            await asyncio.sleep(0.2)
-            assert (engine.running, service.admission.running) == (0, 0)
+            async with asyncio.timeout(30):
+                while engine.running or service.admission.running:
+                    await asyncio.sleep(0.01)
             async with service.stream(TEXT, audio_format="wav") as other:
                 assert len(await other.read()) > 50_000
             assert len(first + await slow.read()) > 50_000
@@ -196,6 +197,51 @@ async def test_the_bound_in_seconds_is_that_of_the_result() -> None:
         async with service.stream(**fits) as stream:
             await stream.read()
         assert stream.timings.output_s <= 2.0
+
+
+async def test_silence_without_end_has_an_end() -> None:
+    async def be_silent(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+        while True:
+            await asyncio.sleep(0)
+            yield Pcm.silence(1.0, rate_hz=24_000)
+
+    engine = ScriptedEngine(be_silent)
+    with pytest.raises(InvalidInput) as caught:
+        async with speech_service(engine, limits=SpeechLimits(max_audio_s=5.0)).stream("Hello.") as stream:
+            await stream.read()
+    assert caught.value.code == "output_too_long"
+
+
+async def test_the_slot_is_free_once_the_engine_is_closed_however_often_a_task_is_cancelled() -> None:
+    closing = asyncio.Event()
+
+    async def close_slowly(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
+        try:
+            yield sine(440, 0.2)
+            await asyncio.sleep(60)
+        finally:
+            await closing.wait()
+
+    engine = ScriptedEngine(close_slowly)
+    service = speech_service(engine, slots=1)
+
+    async def listen() -> None:
+        async with service.stream("Hello.", complete=False) as stream:
+            await stream.read()
+
+    task = asyncio.create_task(listen())
+    while not engine.running:
+        await asyncio.sleep(0.01)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.02)
+    await asyncio.gather(task, return_exceptions=True)
+    assert (engine.running, service.admission.running) == (1, 1)
+    closing.set()
+    async with asyncio.timeout(30):
+        while service.admission.running:
+            await asyncio.sleep(0.01)
+    assert engine.running == 0
 
 
 async def test_a_text_that_has_nothing_to_say_is_a_short_silence() -> None:

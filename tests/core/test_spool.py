@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from io import BytesIO
 from pathlib import Path
@@ -89,11 +91,14 @@ def test_beyond_the_budget_of_all_a_spool_is_refused() -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
-    spool = Spool(SpoolBudget(memory_bytes=0, directory=str(tmp_path / "nowhere")), max_bytes=10**6)
+    spool_budget = SpoolBudget(memory_bytes=0, directory=str(tmp_path / "nowhere"))
+    spool = Spool(spool_budget, max_bytes=10**6)
     spool.write(b"sound")
     with pytest.raises(Unavailable) as caught:
         spool.check()
     assert caught.value.code == "temporary_files_failed"
+    spool.close()
+    assert spool_budget.free_bytes("disk") == 2 * 2**30
     assert "nowhere" not in str(caught.value), "paths of the server are for its log"
 
 
@@ -124,4 +129,68 @@ async def test_one_thread_writes_while_the_loop_reads() -> None:
         await asyncio.sleep(0)
     writer.join()
     assert bytes(found) == piece * 500
+    spool.close()
+
+
+FULL_DISK = """
+import asyncio, resource, signal
+from chatterbox_api_core.errors import Unavailable
+from chatterbox_api_core.spool import Spool, SpoolBudget
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+budget = SpoolBudget(spool_memory_bytes=10, disk_bytes=1000)
+for first, second in ((8, 100), (40, 40), (100, 8)):
+    spool = Spool(budget, max_bytes=10**6)
+    spool.write(bytes(first))
+    spool.write(bytes(second))
+    try:
+        spool.check()
+    except Unavailable as error:
+        print(error.code)
+    spool.close()
+print(budget.free_bytes("disk"))
+"""
+
+
+def test_a_disk_that_takes_a_part_only_is_an_error_and_keeps_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["temporary_files_failed"] * 3 + ["1000"]
+
+
+class _HangingFile(BytesIO):
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.released = threading.Event(), threading.Event()
+
+    def write(self, data: object) -> int:
+        self.entered.set()
+        self.released.wait(30)
+        return super().write(data)  # type: ignore[arg-type]
+
+
+def test_a_disk_that_hangs_holds_up_no_close() -> None:
+    """What the spool took is given back by the write itself, once it returns."""
+    budget = SpoolBudget(memory_bytes=1000)
+    spool, file = Spool(budget, max_bytes=1000), _HangingFile()
+    spool._file = file
+    writer = threading.Thread(target=spool.write, args=(bytes(100),))
+    writer.start()
+    file.entered.wait(30)
+    spool.close()
+    assert budget.free_bytes("memory") == 900
+    file.released.set()
+    writer.join()
+    assert budget.free_bytes("memory") == 1000
+    assert file.closed
+
+
+async def test_a_read_that_is_cancelled_loses_nothing() -> None:
+    spool = Spool(SpoolBudget(memory_bytes=0), max_bytes=10**6)
+    spool.write(bytes(range(200)))
+    reading = asyncio.create_task(spool.read_next(100))
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert await _all(spool) == bytes(range(200))
     spool.close()

@@ -58,10 +58,10 @@ class ReadAhead:
         return self._spool.size_bytes
 
     async def aclose(self) -> None:
-        """Stop the work, wait until it is closed, and let go of the bytes."""
+        """Let go of the bytes, stop the work, and wait until it is closed."""
+        self._spool.close()
         self._task.cancel()
         await asyncio.wait((self._task,))
-        self._spool.close()
         # A task keeps its exception, whose traceback keeps every frame of the work, this object among them: a circle
         # that holds the encoder until Python's collector comes by.
         self._task = asyncio.create_task(_closed())

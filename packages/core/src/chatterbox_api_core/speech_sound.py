@@ -15,7 +15,7 @@ from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
 from chatterbox_api_core.text import TextSegment
 
-__all__ = ["Pauses", "SpeechSound", "pauses_s"]
+__all__ = ["Pauses", "SpeechSound", "output_too_long", "pauses_s"]
 
 _AUDIBLE: Final = 10 ** (-60 / 20)
 """Amplitude. What stays below is silence to any listener; engines give it for words that they do not know."""
@@ -54,9 +54,11 @@ class SpeechSound:
     Args:
         template: what all utterances of the request have in common.
         engine_wait_s: the longest wait for the engine's next sound.
+        max_s: the longest sound, pauses included.
 
     Attributes:
         spoken_s: how much the engine has spoken, without pauses.
+        made_s: how much sound there is, with pauses.
         segments_done: how many segments are spoken.
     """
 
@@ -69,21 +71,30 @@ class SpeechSound:
         prompt: VoicePrompt | None,
         pauses: Pauses,
         engine_wait_s: float,
+        max_s: float,
     ) -> None:
         self._synthesizer, self._segments = synthesizer, segments
         self._template, self._prompt, self._pauses = template, prompt, pauses
-        self._engine_wait_s = engine_wait_s
+        self._engine_wait_s, self._max_s = engine_wait_s, max_s
         self._rate_hz = synthesizer.capabilities.rate_hz
-        self.spoken_s = 0.0
+        self.spoken_s = self.made_s = 0.0
         self.segments_done = 0
 
     async def pieces(self) -> AsyncGenerator[Pcm, None]:
         """The sound, in order.
 
         Raises:
-            InvalidInput: `unsupported_text`, the engine makes no sound of a segment that has words.
+            InvalidInput: `unsupported_text`, the engine makes no sound of a segment that has words; `output_too_long`.
             SynthesisFailed, DeadlineExceeded: the engine failed, or gave no sound for too long.
         """
+        async with aclosing(self._joined()) as joined:
+            async for pcm in joined:
+                self.made_s += pcm.duration_s
+                self._check_length(0.0)
+                yield pcm
+
+    async def _joined(self) -> AsyncGenerator[Pcm, None]:
+        """The segments as one sound, and the pauses between them."""
         joiner, pause_s, asked_s = Joiner(self._rate_hz), 0.0, 0.0
         for segment in self._segments:
             if segment.text:
@@ -107,15 +118,18 @@ class SpeechSound:
     async def _audible(self, text: str) -> AsyncGenerator[Pcm, None]:
         """The sound of one segment, its silent beginning held back until it is known that more than silence comes."""
         held: list[Pcm] = []
-        audible = False
+        audible, held_s = False, 0.0
         async with aclosing(self._spoken(text)) as spoken:
             async for pcm in spoken:
                 held.append(pcm)
+                held_s += pcm.duration_s
+                self._check_length(held_s)
                 audible = audible or _is_audible(pcm)
                 if audible:
                     for each in held:
                         yield each
                     held.clear()
+                    held_s = 0.0
         if not audible:
             raise InvalidInput(
                 f"The engine produced no audio for {_excerpt(text)}.",
@@ -123,6 +137,10 @@ class SpeechSound:
                 field="input",
                 remedy="Write it in words of the language that is spoken.",
             )
+
+    def _check_length(self, held_s: float) -> None:
+        if self.made_s + held_s > self._max_s:
+            raise output_too_long(self._max_s)
 
     async def _spoken(self, text: str) -> AsyncGenerator[Pcm, None]:
         """One segment from the engine, within its time; a failure of any kind becomes one of core's errors."""
@@ -138,6 +156,16 @@ class SpeechSound:
             raise
         except Exception as error:
             raise SynthesisFailed(f"The engine failed: {type(error).__name__}.") from error
+
+
+def output_too_long(limit_s: float) -> InvalidInput:
+    """The error for a request that makes more sound than is allowed."""
+    return InvalidInput(
+        f"The sound is longer than {limit_s:g} s.",
+        code="output_too_long",
+        field="input",
+        remedy="Send the text in several requests, with shorter pauses.",
+    )
 
 
 async def _next(engine: AsyncGenerator[Pcm, None], wait_s: float) -> Pcm | None:

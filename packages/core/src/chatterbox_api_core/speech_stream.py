@@ -16,13 +16,12 @@ from typing import Any
 from chatterbox_api_core import text as texts
 from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.encoder_thread import EncoderThread
-from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.model import AudioFormat, Utterance
 from chatterbox_api_core.parameters import supported_language
 from chatterbox_api_core.ports import Encoder, Synthesizer
 from chatterbox_api_core.read_ahead import ReadAhead
 from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
-from chatterbox_api_core.speech_sound import Pauses, SpeechSound, pauses_s
+from chatterbox_api_core.speech_sound import Pauses, SpeechSound, output_too_long, pauses_s
 from chatterbox_api_core.spool import Spool, SpoolBudget
 from chatterbox_api_core.text import TextSegment
 
@@ -128,7 +127,6 @@ class SpeechStream:
         self.audio_format, self.complete, self.engine = job.audio_format, job.complete, workshop.engine
         self.timings = Timings()
         self._job, self._workshop = job, workshop
-        self._stack = AsyncExitStack()
         self._voice: ResolvedVoice | None = None
         self._sound: SpeechSound | None = None
         self._bytes: ReadAhead | None = None
@@ -170,14 +168,12 @@ class SpeechStream:
                 self._prepare(await shop.voices.refresh(self.voice))
             self.timings.admitted_s = self.timings.now()
             spool = Spool(shop.spool_budget, max_bytes=shop.limits.max_body_bytes)
-            stack.callback(spool.close)
             self._bytes = ReadAhead(self._encoded(spool), spool, whole=job.complete, on_done=ticket.close)
-            stack.push_async_callback(self._bytes.aclose)
-            self._stack = stack.pop_all()
+            stack.pop_all()  # the slot is free once the work is closed, and not when someone tires of waiting for that
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._stack.aclose()
+        await self._entered().aclose()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._entered()
@@ -200,7 +196,10 @@ class SpeechStream:
         job, capabilities = self._job, self._workshop.synthesizer.capabilities
         own = None if voice.voice is None else voice.voice.language
         language = job.template.language or supported_language(own, capabilities=capabilities)
-        self._voice, self._template = voice, replace(job.template, language=language)
+        self._voice = voice
+        if self._pieces and language == self._template.language:
+            return
+        self._template = replace(job.template, language=language)
         self._pieces = texts.segment(
             job.text,
             text_format=job.text_format,
@@ -208,7 +207,8 @@ class SpeechStream:
             max_chars=capabilities.max_chars,
             each_sentence=job.each_sentence,
         )
-        self._check_length(pauses_s(self._pieces, job.pauses))
+        if pauses_s(self._pieces, job.pauses) / job.tempo > self._workshop.limits.max_audio_s:
+            raise output_too_long(self._workshop.limits.max_audio_s)
 
     async def _encoded(self, spool: Spool) -> AsyncGenerator[None, None]:
         """Speak and encode into the spool, in steps."""
@@ -221,20 +221,18 @@ class SpeechStream:
             prompt=self.voice.prompt,
             pauses=job.pauses,
             engine_wait_s=shop.limits.engine_wait_s,
+            max_s=shop.limits.max_audio_s * job.tempo,
         )
         thread = EncoderThread(deadline_s=shop.limits.encoder_wait_s)
         try:
             encoding = await thread.call(
                 job.encoder.open, job.audio_format, spool, rate_hz=rate_hz, complete=job.complete, **job.effects
             )
-            made_s = 0.0
             async with aclosing(sound.pieces()) as pieces:
                 async for pcm in pieces:
-                    made_s += pcm.duration_s
-                    self._check_length(made_s)
                     if sound.spoken_s:
                         timings.first_audio_s = timings.first_audio_s or timings.now()
-                    timings.audio_s, timings.output_s = sound.spoken_s, made_s / job.tempo
+                    timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.tempo
                     await thread.call(encoding.feed, pcm)
                     yield
             await thread.call(encoding.finish)
@@ -242,16 +240,6 @@ class SpeechStream:
             yield
         finally:
             thread.close()
-
-    def _check_length(self, made_s: float) -> None:
-        limit_s = self._workshop.limits.max_audio_s
-        if made_s / self._job.tempo > limit_s:
-            raise InvalidInput(
-                f"The sound is longer than {limit_s:g} s.",
-                code="output_too_long",
-                field="input",
-                remedy="Send the text in several requests, with shorter pauses.",
-            )
 
 
 def _not_entered() -> RuntimeError:
