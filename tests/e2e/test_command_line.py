@@ -68,7 +68,7 @@ def test_say_that_is_ended_leaves_no_file(tmp_path: Path, number: signal.Signals
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["say", "..."], 2, ("nothing to say",)),
+        (["say", " "], 2, ("empty",)),
         (["say", "Hello.", "--format", "morse"], 2, ("morse", "wav", "mp3")),
         (["say", "Hello.", "--speed", "9"], 2, ("speed", "4")),
         (["say", "Hello.", "--voice", "nobody"], 4, ("nobody",)),

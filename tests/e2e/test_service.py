@@ -101,7 +101,7 @@ def test_a_stream_that_does_not_end_is_cut_off(tmp_path: Path) -> None:
 def test_sigkill_leaves_no_child(tmp_path: Path) -> None:
     service = start_service(tmp_path)
     children = service.children()
-    assert len(children) == 4
+    assert len(children) == 6, "four that speak, two that read clips"
     service.process.kill()
     service.process.wait()
     _, alive = psutil.wait_procs(children, timeout=2)
