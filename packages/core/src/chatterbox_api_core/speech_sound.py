@@ -13,7 +13,7 @@ from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, Invali
 from chatterbox_api_core.joins import Joiner
 from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
-from chatterbox_api_core.text import TextSegment
+from chatterbox_api_core.text import TextSegment, has_words
 
 __all__ = ["Pauses", "SpeechSound", "pauses_s"]
 
@@ -116,7 +116,7 @@ class SpeechSound:
                     for each in held:
                         yield each
                     held.clear()
-        if not audible:
+        if not audible and has_words(text):  # for a sign alone, `∅` say, some engines have no name
             raise InvalidInput(
                 f"The engine produced no audio for {_excerpt(text)}.",
                 code="unsupported_text",
