@@ -233,9 +233,7 @@ def test_hostile_rows_take_time_that_grows_with_their_length(row: str, text_form
         assert text_format == "ssml"
 
 
-@pytest.mark.parametrize(
-    "row", ["Mr. ", "a. ", "No. 5 ", "1. ", "Dr. A. ", "etc. B ", "a.b. ", "“Mr. ", "https://a.b/( ", "-5-\n"]
-)
+@pytest.mark.parametrize("row", ["a. ", "<!-- -->", "https://a.b/( ", "-5-\n", "“1. "])
 def test_a_long_text_takes_ten_times_the_time_of_a_tenth_of_it(row: str) -> None:
     """With a square it were a hundred times; long enough that a square with a small constant is seen."""
 
@@ -246,4 +244,4 @@ def test_a_long_text_takes_ten_times_the_time_of_a_tenth_of_it(row: str) -> None
         return time.process_time() - began
 
     short = min(seconds(20_000) for _ in range(3))
-    assert seconds(200_000) < 30 * short
+    assert seconds(200_000) < 30 * max(short, 0.001)
