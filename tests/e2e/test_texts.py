@@ -49,6 +49,17 @@ def test_sounds_like_what_is_written_plainly(service: RunningService, written: s
     assert heard / samples(service, plain, language=language) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize("text", [*"&%@#§$€₹+=×∞<>|~^_*-.…→≠∅⟂∮₿", "***", "...", "---", "=====", "+ = +", "-->", "?!"])
+def test_a_text_of_marks_alone_is_answered(service: RunningService, text: str) -> None:
+    for text_format in ("auto", "plain"):
+        assert samples(service, text, text_format=text_format) > 0
+    assert samples(service, f"Hello\n{text}\nworld", text_format="plain") >= 0.9 * samples(service, "Hello\nworld")
+
+
+def test_a_line_of_a_sign_is_heard(service: RunningService) -> None:
+    assert samples(service, "Tom\n&\nJerry") > samples(service, "Tom\nJerry")
+
+
 def test_lines_of_a_list_are_apart(service: RunningService) -> None:
     apart, together = samples(service, "Apples\nPears\nPlums"), samples(service, "Apples Pears Plums")
     assert apart / together > 1.3

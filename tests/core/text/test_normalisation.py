@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox_api_core.text.normalisation import has_words, is_blank, normalise
+from chatterbox_api_core.text.normalisation import has_words, is_blank, is_spoken, normalise
 
 LANGUAGES = [
     None,
@@ -39,8 +39,8 @@ NATIVE_DIGITS = {
     "my": 0x1040, "km": 0x17E0, "bo": 0xF20,
 }  # fmt: skip
 INVISIBLE = (
-    "\u00ad\u034f\u061c\u115f\u1160\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067"
-    "\u2068\u2069\u206a\u206f\u3164\ufe00\ufe0e\ufe0f\ufeff\uffa0\ufff9\ufffb\U0001d173\U000e0001\U000e0020\U000e007f\U000e0100"
+    "\u00ad\u034f\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067"
+    "\u2068\u2069\u206a\u206f\ufe00\ufe0e\ufe0f\ufeff\ufff9\ufffb\U0001d173\U000e0001\U000e0020\U000e007f\U000e0100"
     "\u200c\u200d\u180b\u180e"
 )
 
@@ -149,6 +149,12 @@ def test_invisible_characters_part_no_word(char: str) -> None:
     assert is_blank(f" {char}\n")
 
 
+@pytest.mark.parametrize("char", "\u115f\u1160\u3164\uffa0\ufffd\ufffc\u2800", ids=lambda char: f"U+{ord(char):04X}")
+def test_what_stands_for_a_letter_parts_words(char: str) -> None:
+    assert normalise(f"one{char}two") == "one two"
+    assert normalise(f"안녕{char}하세요") == "안녕 하세요"
+
+
 def test_every_letter_form_of_latin_and_digits_is_folded() -> None:
     """Each character whose compatibility form is of ASCII letters and digits alone, whatever block it is in."""
     kept = re.compile("<(?:super|fraction)>")
@@ -221,9 +227,31 @@ def test_blank_and_without_words() -> None:
     assert has_words("1") and has_words("a") and not has_words("... 😀 ***")  # noqa: PT018
 
 
+def test_signs_that_have_a_name_are_spoken_and_lines_that_are_drawn_are_not() -> None:
+    for sign in ("&", "%", "@", "#", "§", "€", "$", "₹", "+", "=", "×", "∞", "<", "$$$", "+/-", "a"):
+        assert is_spoken(sign), sign
+    for drawn in (
+        "",
+        " ",
+        "...",
+        "---",
+        "***",
+        "=====",
+        "+---+---+",
+        "|---|:--|",
+        "~~~",
+        "|",
+        "?!",
+        "-->",
+        "# # #",
+        "😀",
+    ):
+        assert not is_spoken(drawn), drawn
+
+
 def _chars(*categories: str) -> Iterator[str]:
     return (char for code in range(sys.maxunicode + 1) if unicodedata.category(char := chr(code)) in categories)
 
 
 def _without_fillers(word: str) -> str:
-    return "".join(char for char in word if char not in "\u115f\u1160")
+    return word.replace("\u115f", " ").replace("\u1160", " ")

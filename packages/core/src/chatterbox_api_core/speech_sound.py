@@ -13,7 +13,7 @@ from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, Invali
 from chatterbox_api_core.joins import Joiner
 from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
-from chatterbox_api_core.text import TextSegment
+from chatterbox_api_core.text import TextSegment, has_words
 
 __all__ = ["Pauses", "SpeechSound", "output_too_long", "pauses_s"]
 
@@ -130,7 +130,7 @@ class SpeechSound:
                         yield each
                     held.clear()
                     held_s = 0.0
-        if not audible:
+        if not audible and has_words(text):  # for a sign alone, `∅` say, some engines have no name
             raise InvalidInput(
                 f"The engine produced no audio for {_excerpt(text)}.",
                 code="unsupported_text",

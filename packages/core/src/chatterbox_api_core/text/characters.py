@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CJK", "EMOJI", "JOINING_SCRIPTS", "ONE_EMOJI", "UNSPACED", "native_zero"]
+__all__ = ["CJK", "EMOJI", "HANGUL", "JOINING_SCRIPTS", "ONE_EMOJI", "UNSPACED", "native_zero"]
 
 CJK: Final = (
     "\u2e80-\u2fff\u3001-\u312f\u3190-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uf900-\ufaff\uff61-\uff9f"
     "\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
 """Chinese characters and kana with their punctuation; Korean, which has spaces, is not among them."""
+
+HANGUL: Final = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\uac00-\ud7ff"
 
 UNSPACED: Final = (
     f"{CJK}\uff00-\uff60\u0e01-\u0eff\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3"
@@ -39,7 +41,7 @@ _TEXT_OR_EMOJI = (
     "\u3030\u303d\u3297\u3299"
 )
 
-ONE_EMOJI: Final = f"(?:[{EMOJI}]\ufe0f?|[{_TEXT_OR_EMOJI}]\ufe0f|[0-9#*]\ufe0f?\u20e3)\u200d?"
+ONE_EMOJI: Final = f"(?:[{EMOJI}]\ufe0f?|[{_TEXT_OR_EMOJI}]\ufe0f|[0-9#*]?\ufe0f?\u20e3)\u200d?"
 """An expression for one emoji, or for a part of one with joiners, skin tones or flags: those are several in a row."""
 
 _ARABIC, _EASTERN_ARABIC, _DEVANAGARI, _BENGALI = 0x0660, 0x06F0, 0x0966, 0x09E6

@@ -10,24 +10,28 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from chatterbox_api_core.text.characters import CJK, UNSPACED
+from chatterbox_api_core.text.characters import CJK, HANGUL, UNSPACED
+from chatterbox_api_core.text.stretches import NO_PAUSE
 
 __all__ = ["without_inline_marks"]
 
 _TICKS_OR_ESCAPE = re.compile(r"`+|\\[`*_\[\]#~|>\\]")
 _DESTINATION = r"\(\s*<?([^\s()<>]*+(?:\([^\s()]*+\)[^\s()<>]*+)*+)>?(?:\s+(?:\"[^\"\n]*+\"|'[^'\n]*+'))?\s*\)"
-_LABEL = r"\[((?:[^\[\]]|\[[^\[\]]*+\])*+)\]"
+_LABEL = rf"\[{NO_PAUSE}((?:[^\[\]]|\[[^\[\]]*+\])*+)\]"
 _IMAGE = re.compile("!" + _LABEL + _DESTINATION)
 _LINK = re.compile(_LABEL + _DESTINATION)
-_REFERENCE_LINK = re.compile(r"\[([^\[\]]{1,400})\](?:\[([^\[\]]{0,200})\])?")
-_ADDRESS_CHARS = f'(?:(?![{CJK}])[^\\s<>"\ue000-\uf8ff])'
+_REFERENCE_LINK = re.compile(rf"\[{NO_PAUSE}([^\[\]]{{1,400}})\](?:\[([^\[\]]{{0,200}})\])?")
+_ADDRESS_CHARS = f'[^{UNSPACED}{HANGUL}\\s<>"“”‘’«»‹›„‚–—―…،؛؟।॥۔\ue000-\uf8ff]'
+"""What follows an address without a space is no part of it: a Korean particle, a closing quote, a dash."""
 _ADDRESS = re.compile(
     rf"(?<![A-Za-z0-9_@/.])(?:(?i:https?|ftp)://(?:[\w.~%+-]{{1,64}}(?::[^\s/@]{{0,64}})?@)?|(?i:www\.)(?=[^\W_]))"
     rf"((?:(?![{CJK}])[^\W_]|[.-])+)(?::\d{{1,5}})?([/?#]{_ADDRESS_CHARS}*)?",
 )
+_GLUED_WORD = re.compile(f"(?<=[A-Za-z])(?=[{HANGUL}\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3])")
 _BRACKETED_ADDRESS = re.compile(r"<(?:mailto:)?((?:https?|ftp)://[^\s<>]+|[\w.+-]{1,64}@[\w.-]{1,255})>", re.IGNORECASE)
 _RUN = re.compile(r"\*{1,3}(?!\*)|_{1,3}(?!_)|~~(?!~)")
 _UNSPACED_CHAR = re.compile(f"[{UNSPACED}]")
+_CJK_CHAR = re.compile(f"[{CJK}]")
 
 _SHIFT: Final = 0xE000
 _SHIELD: Final = {code: code + _SHIFT for code in range(0x21, 0x7F) if not chr(code).isalnum()}
@@ -100,10 +104,16 @@ def _label(match: re.Match[str]) -> str:
 
 def _host(match: re.Match[str]) -> str:
     host, path = match.group(1), match.group(2) or ""
-    spoken = host.rstrip(".-")
+    spoken = _GLUED_WORD.sub(" ", host.rstrip(".-").removeprefix("www."), count=1)
+    following = match.string[match.end() : match.end() + 1]
+    if path and following.isalpha() and not _CJK_CHAR.match(following):
+        return f"{spoken} "
     end = path or host
-    behind = end[len(end.rstrip(_AFTER_ADDRESS)) :]  # marks of the sentence
-    return f"{spoken.removeprefix('www.')}{behind}"
+    own = end.rstrip(_AFTER_ADDRESS)
+    behind = end[len(own) :]  # marks of the sentence
+    for opening, closing in ("()", "[]"):  # save for those that close what the address opened: `Foo_(bar)`
+        behind = behind.replace(closing, "", max(own.count(opening) - own.count(closing), 0))
+    return f"{spoken}{behind}"
 
 
 def _without_emphasis(text: str) -> str:

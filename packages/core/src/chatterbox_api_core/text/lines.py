@@ -3,8 +3,9 @@
 A list, a title, a verse, an address and a message of a chat end with their line. Prose that was wrapped at some width
 goes on: its lines are one paragraph again. A blank line ends a paragraph. Between two lines, in this order:
 
-1. A line that begins with a list mark, a speaker's name or a time begins anew, and so does what follows a heading. An
-   indented line goes on with the item of a list above it.
+1. A line that begins with a list mark, a speaker's name or a time begins anew, and so does what follows a heading. The
+   times of a subtitle, an address and a row of a table stand alone. An indented line goes on with the item of a list
+   above it.
 2. A line *runs on* when it ends without a mark (`.`, `!`, `?`, `:`, `;` and the like) and the next begins in lower
    case. It is joined, unless the block looks like a list in lower case (no line begins with a capital, or its lines are
    of one or two words) or like verse (it is narrower than 40 columns, and every other line ends with a comma).
@@ -36,7 +37,11 @@ _ORDERED = re.compile(r"\(?(?:(\d{1,3})|([A-Za-z])|[ivxIVX]{1,4})[.)]\s+(?=\S)")
 _DIALOGUE = re.compile(r"[–—―]\s?(?=\S)")
 _SPEAKER = re.compile(
     r"\[[^\]]{1,40}\]\s|<[^\W\d][\w .-]{0,24}>\s|\d{1,2}:\d{2}(?::\d{2})?\s*(?:-->|[-–—]\s)"
-    r"|[^\W\d][\w.'’-]*(?: [\w.'’-]+){0,2} ?:\s|[^\W\d]{1,8}："
+    r"|[^\W\d][\w.'’-]*(?: [\w.'’-]+){0,2} ?:\s|[^\W\d]{1,8}：|[0-9]\ufe0f?\u20e3|\|"
+)
+_CUE_TIME = r"(?:\d{1,4}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
+_STANDS_ALONE = re.compile(  # the times of a subtitle, an address, a row of a table
+    rf"{_CUE_TIME} ?--> ?{_CUE_TIME}(?: .*)?$|<?(?:(?i:https?|ftp)://|(?i:www)\.)\S+$|<?[\w.+-]{{1,64}}@[\w.-]{{1,255}}>?$|\|.*\|$"
 )
 _END_MARK = re.compile(r"""[.!?…:;。！？；：｡．।॥؟۔።։။។།]["'”’»)\]」』）*_“]*$""")
 _WIDE = re.compile(
@@ -44,7 +49,8 @@ _WIDE = re.compile(
     "\U0001f300-\U0001faff\U00020000-\U0003ffff]"
 )
 _UNSPACED_CHAR = re.compile(f"[{UNSPACED}]")
-_HYPHENATED = re.compile(r"([^\W\d_]+)[-‐]$")
+_HYPHENATED = re.compile(r"([^\W_]+)[-‐]$")
+_DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W_]")
 
 _PAGE_COLUMNS: Final = 40
@@ -126,7 +132,9 @@ class LineReader:
             self._counting = True  # rather than by any number: a wrapped line may begin with `3. Oktober`
         self._after_blank = False
         item = BULLET.match(line) is not None or (ordered is not None and self._counting)
-        return Line(line, starts=item or _begins_anew(line), item=item, indent=len(raw) - len(raw.lstrip()))
+        alone = _STANDS_ALONE.match(line) is not None
+        starts = item or alone or _begins_anew(line)
+        return Line(line, starts=starts, ends=alone, item=item, indent=len(raw) - len(raw.lstrip()))
 
 
 def plain_lines(text: str) -> list[Line]:
@@ -224,7 +232,12 @@ def _glued(before: str, after: str) -> tuple[str, str]:
         if _first_word(after) in _COORDINATORS:  # `Nord- und Südpol`
             return f"{before} ", after
         part = hyphenated.group(1)
-        is_compound = part.lower() in _KEPT_HYPHENS or before[: hyphenated.start()].endswith("-")
+        is_compound = (
+            part.lower() in _KEPT_HYPHENS
+            or _DIGIT.search(part) is not None  # `CO2-neutral`
+            or before[: hyphenated.start()].endswith("-")
+            or "-" in _first_word(after)[1:-1]  # `mother-in-law`
+        )
         return (before if is_compound or not after[0].islower() else before[:-1]), after
     if _UNSPACED_CHAR.match(before[-1]) and _UNSPACED_CHAR.match(after[0]):
         return before, after

@@ -3,6 +3,9 @@
 What chat models write: CommonMark with tables, strike-through, task lists and footnotes. What only looks like a mark
 is spoken as written: `2*3*4`, `snake_case`, `#1`, `C#`, `a < b`, `<b>`, `a[i](j)`. The numbers of a list are words and
 are spoken, and so is code.
+
+What goes with all its words: a definition of a label (`[1]: https://example.com`), the language of a block of code
+(one word, or one with attributes), and an HTML comment that begins its line. A comment within a line is spoken.
 """
 
 from __future__ import annotations
@@ -15,16 +18,24 @@ from typing import Final
 from chatterbox_api_core.text.characters import ONE_EMOJI
 from chatterbox_api_core.text.inline_marks import without_inline_marks
 from chatterbox_api_core.text.lines import BULLET, Line, LineReader
+from chatterbox_api_core.text.stretches import NO_PAUSE
 
 __all__ = ["markdown_lines", "without_emoji"]
 
 _QUOTE = re.compile(r"(?:>(?=[\s>]|[^\W\d]|$)\s?)+")
-_FENCE = re.compile(r"(`{3,}|~{3,})[^`]*$")
+_FENCE = re.compile(r"(`{3,}|~{3,})\s*(?:[^\s`~]*|[^`~={]*[={][^`~]*)$")  # `~~~ Chapter One ~~~` is none
 _HEADING = re.compile(r"#{1,6}(?:\s|$)")
 _TASK = re.compile(r"\[[ xX]\] ")
-_REFERENCE = re.compile(r"\[(?!\^)([^\[\]]{1,200})\]: \S+(?: [\"'(].*)?$")
+_REFERENCE = re.compile(  # only to what looks like an address: `[Alice]: Hello!` is what somebody says
+    rf"\[(?!\^){NO_PAUSE}([^\[\]]{{1,200}})\]: "
+    r"(?:<\S*>|#\S*|\.{0,2}/\S*|[A-Za-z][\w+.-]*://\S+|mailto:\S+|[\w-]+(?:\.[\w-]+)*\.[^\W\d_][\w-]+(?:/\S*)?)"
+    r"(?: (?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?$"
+)
 _FOOTNOTE = re.compile(r"\[\^([\w-]{1,40})\]: ?")
+_COMMENTS = re.compile(r"(?:\s*<!--(?>.*?-->))++")
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
+_KEYCAP = re.compile("([0-9])\ufe0f?\u20e3|\U0001f51f")
+_KEYCAP_MARK = re.compile("[#*](?=\ufe0f?\u20e3)")
 _EMOJI = re.compile(f"(?: ?{ONE_EMOJI})+")
 _CLOSING: Final = frozenset(".,!?;:)]}…。，！？、”’»")
 
@@ -36,7 +47,7 @@ def markdown_lines(text: str) -> list[Line]:
     for group in _groups(reader.lines()):
         words = "\n".join(each.line.text for each in group)
         if not group[0].is_code:
-            words = without_inline_marks(words, references=reader.references)
+            words = without_inline_marks(_KEYCAP_MARK.sub("", words), references=reader.references)
         for each, spoken in zip(group, words.split("\n"), strict=True):
             line = replace(each.line, text=" ".join(without_emoji(spoken).split()))
             if line.text or not each.line.text:  # a line of emoji alone is no blank line
@@ -45,10 +56,19 @@ def markdown_lines(text: str) -> list[Line]:
 
 
 def without_emoji(text: str) -> str:
-    """The text without emoji: joined ones, flags and keycaps too."""
+    """The text without emoji: joined ones and flags too. Of a keycap the number stays, because people count with it."""
     if text.isascii():
         return text
-    return _EMOJI.sub(lambda match: "" if text[match.end() : match.end() + 1] in _CLOSING else " ", text)
+    return _EMOJI.sub(_space_behind, _KEYCAP.sub(_number, text))
+
+
+def _number(keycap: re.Match[str]) -> str:
+    before = keycap.string[keycap.start() - 1 : keycap.start()]
+    return f"{' ' if before.isalnum() else ''}{keycap.group(1) or '10'}{_space_behind(keycap)}"
+
+
+def _space_behind(emoji: re.Match[str]) -> str:
+    return "" if emoji.string[emoji.end() : emoji.end() + 1] in _CLOSING else " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +147,9 @@ class _Reader:
         footnote = _FOOTNOTE.match(text)
         text = text[footnote.end() :] if footnote else text
         starts = line.starts or changed or footnote is not None
-        return replace(line, text=text, starts=starts, ends=raw.endswith("  "))  # two spaces are a line break
+        return replace(
+            line, text=text, starts=starts, ends=line.ends or raw.endswith("  ")
+        )  # two spaces are a line break
 
     def _find_references(self) -> None:
         for raw in self._raw:
@@ -142,16 +164,12 @@ class _Reader:
         return "|" in following and _is_ruler(following)
 
     def _without_comments(self, raw: str, at: int) -> tuple[str, bool]:
-        """The line without HTML comments, and whether one goes on in the next."""
-        kept = ""
-        while (begin := raw.find("<!--")) >= 0:
-            goes_on, rest = _after_comment(raw[begin + 4 :])
-            if goes_on and at >= self._comment_end:  # it has no end, so it is no comment
-                break
-            kept, raw = kept + raw[:begin], rest
-            if goes_on:
-                return kept, True
-        return kept + raw, False
+        """The line without the HTML comments that it begins with, and whether one goes on in the next."""
+        if comments := _COMMENTS.match(raw):
+            raw = raw[comments.end() :]
+        if at < self._comment_end and raw.lstrip().startswith("<!--"):  # one that has no end is no comment
+            return "", True
+        return raw, False
 
 
 def _after_comment(text: str) -> tuple[bool, str]:

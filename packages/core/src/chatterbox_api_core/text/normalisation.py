@@ -12,7 +12,7 @@ from typing import Final
 
 from chatterbox_api_core.text.characters import CJK, EMOJI, JOINING_SCRIPTS, native_zero
 
-__all__ = ["has_words", "is_blank", "normalise"]
+__all__ = ["has_words", "is_blank", "is_spoken", "normalise"]
 
 _LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c-\x1f\x85\u2028]")
 _CONTROL = re.compile("[\0-\x09\x0e-\x1b\x7f-\x84\x86-\x9f]")
@@ -64,7 +64,11 @@ _KEPT: Final = frozenset(
 )
 _JOINED_TO_OTHERS: Final = frozenset("\ufe0f\u180b\u180c\u180d\u180e\u180f\u2800")
 """Invisible by themselves: variation selectors, and Braille's blank."""
-_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufffd")
+_JOINING_FILLERS: Final = frozenset("\u034f\u17b4\u17b5")
+_PARTING_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0\ufffd")
+"""They stand for a letter, or for one that was lost, so words beside them are two."""
+_SPOKEN_MARKS: Final = frozenset("&%@#§")
+_DRAWING_MARKS: Final = frozenset("-_=+*~#<>|.:")
 _ENCLOSED_LETTERS: Final = (0x1F130, 0x1F150, 0x1F170)
 """Where rows of squared and circled A to Z begin; some have no decomposition."""
 
@@ -96,8 +100,23 @@ def is_blank(text: str) -> bool:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is a letter or a digit, so that an engine has something to say."""
+    """Whether there is a letter or a digit, of which every engine makes a sound."""
     return any(unicodedata.category(char)[0] in "LN" for char in text)
+
+
+def is_spoken(text: str) -> bool:
+    """Whether an engine may have something to say: words, or signs that have a name, `&` or `%` or `€` or `=`.
+
+    A row that only draws a line (`=====`, `+---+`) is not spoken.
+    """
+    if has_words(text):
+        return True
+    marks = "".join(text.split())
+    if len(marks) >= 3 and _DRAWING_MARKS.issuperset(marks):
+        return False
+    return any(
+        char in _SPOKEN_MARKS or (unicodedata.category(char) in ("Sc", "Sm") and char not in "|~") for char in marks
+    )
 
 
 def _is_invisible(char: str) -> bool:
@@ -111,17 +130,20 @@ def _joined_surrogates(text: str) -> str:
 
 
 def _without_ignorables(text: str) -> str:
-    return text.translate(dict.fromkeys(ord(char) for char in set(text) if _is_ignorable(char)))
+    return text.translate(
+        {ord(char): " " if char in _PARTING_FILLERS else None for char in set(text) if _is_ignorable(char)}
+    )
 
 
 def _is_ignorable(char: str) -> bool:
-    """Whether it is invisible and joins nothing, wherever it stands."""
+    """Whether it is invisible and joins nothing, wherever it stands; a filler that parts words is too."""
     if char.isascii() or char in _KEPT:
         return False
     code, category = ord(char), unicodedata.category(char)
     return (
         (category in ("Cf", "Co", "Cs") and char != "\u180e")
-        or char in _FILLERS
+        or char in _JOINING_FILLERS
+        or char in _PARTING_FILLERS
         or 0xFE00 <= code <= 0xFE0E
         or 0xE0000 <= code <= 0xE0FFF
         or 0xFDD0 <= code <= 0xFDEF

@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.text.lines import join_lines, plain_lines
 from chatterbox_api_core.text.markdown import markdown_lines
-from chatterbox_api_core.text.normalisation import has_words, is_blank, normalise
+from chatterbox_api_core.text.normalisation import is_blank, is_spoken, normalise
 from chatterbox_api_core.text.sentences import sentences
 from chatterbox_api_core.text.ssml import read_ssml
 from chatterbox_api_core.text.stretches import MAX_PAUSE_S, Boundary, Stretch, at_pauses
@@ -35,7 +35,7 @@ class TextSegment:
     """What an engine speaks at a time.
 
     Attributes:
-        text: with a letter or a digit; empty where nothing is to be said but a pause is made.
+        text: with a letter, a digit or a sign that has a name; empty where nothing is said but a pause is made.
         boundary: what it ends at.
         pause_s: the pause that the text asks for behind it; None where it asks for none.
     """
@@ -86,8 +86,9 @@ def segment(
 ) -> tuple[TextSegment, ...]:
     """At least one segment; every word that is spoken is in exactly one of them.
 
-    What has no letter and no digit, a row of dashes say, is no segment: engines make noises of it. A text of nothing
-    else is one segment without text. `[pause:500ms]` ends a segment and is not spoken, save in SSML.
+    What has no letter, no digit and no sign that has a name (`&`, `%`, `€`, `=`), a row of dashes say, is no segment:
+    engines make noises of it. A text of nothing else is one segment without text. `[pause:500ms]` ends a segment and is
+    not spoken, save in SSML.
 
     Args:
         text: as it is sent, see `check_text`.
@@ -151,7 +152,7 @@ class _Packer:
         return self._max_chars if self.segments else self._first_chars
 
     def _append(self, text: str, boundary: Boundary) -> None:
-        if has_words(text):
+        if is_spoken(text):
             self.segments.append(TextSegment(text, boundary))
 
     def _pause(self, pause_s: float) -> None:

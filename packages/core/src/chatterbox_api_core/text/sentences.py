@@ -74,7 +74,8 @@ def _ends_sentence(text: str, begin: int, match: re.Match[str], rules: LanguageR
 
 def _is_abbreviation(word: str, text: str, begin: int, dot: int, at: int, rules: LanguageRules) -> bool:
     """Whether the full stop behind a word is a part of it alone, seen by what follows `at`."""
-    numbers_what_follows = not text[begin : dot - len(word)].strip(" ([\"'“„«")
+    lead = dot - len(word) - begin  # its length first: a slice from `begin` for each full stop would be a square
+    numbers_what_follows = lead <= 8 and not text[begin : begin + lead].strip(" ([\"'“„«")
     if word.isdigit():
         if numbers_what_follows and len(word) <= 3:
             return True

@@ -1,8 +1,9 @@
 """SSML, as much of it as says what is spoken and where it pauses.
 
-Understood are `<break>`, `<p>`, `<s>`, `<sub alias>` and `<say-as interpret-as="characters">` (also `spell-out`). Other
-elements are passed over: their text is spoken. Line breaks are white space. A document type, a processing instruction
-and entities beyond XML's own five are refused before anything is expanded. The grammar:
+Understood are `<break>`, `<p>`, `<s>`, `<sub alias>` and `<say-as interpret-as="characters">` (also `spell-out`),
+whatever prefix their names have. What describes the document (`<metadata>`, `<desc>`, `<lexicon>`) is not spoken.
+Other elements are passed over: their text is spoken. Line breaks and control characters are white space. A document
+type, a processing instruction and entities beyond XML's own five are refused before anything is expanded. The grammar:
 https://www.w3.org/TR/speech-synthesis11/.
 """
 
@@ -20,9 +21,18 @@ __all__ = ["read_ssml"]
 
 _MAX_DEPTH: Final = 100
 _ROOT = "<speak>"
-_HAS_ROOT = re.compile(r"\ufeff?\s*<(?:speak[\s>/]|\?xml\s)")
+_HAS_ROOT = re.compile(
+    r"\ufeff?\s*(?:<!--(?>.*?-->)\s*)*+<(?:(?:[A-Za-z][\w.-]{0,40}:)?speak[\s>/]|\?xml\s|!DOCTYPE\s)", re.DOTALL
+)
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\0-\x08\v\f\x0e-\x1f\ufffe\uffff]")
+"""What no XML may have; in other formats too these are white space."""
+_CLOSING_MARKS: Final = frozenset(".,;:!?…)]}'\"’”»-–—%")
+
+_PARTING: Final = frozenset(["audio", "media", "par", "seq", "speak", "token", "voice", "w"])
+"""Elements whose beginning and end are those of words."""
+_NOT_SPOKEN: Final = frozenset(["desc", "lexicon", "meta", "metadata"])
 
 _STRENGTHS_S: Final = {"none": 0.0, "x-weak": 0.25, "weak": 0.5, "medium": 0.75, "strong": 1.0, "x-strong": 1.25}
 """Of the strengths the standard says no lengths. These are those of Azure, whose documents do."""
@@ -41,15 +51,16 @@ class _Reader:
     def __init__(self, text: str, language: str | None, field: str) -> None:
         self._language, self._field = language, field
         text = _SURROGATE.sub("", text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore"))
+        text = _CONTROL.sub(" ", text)
         self._has_root = _HAS_ROOT.match(text) is not None
         self._document = text.strip() if self._has_root else f"{_ROOT}{text}</speak>"
         self._stretches: list[Stretch] = []
         self._words: list[str] = []
         self._open: list[str] = []
         self._silent_depth = 0
-        """Depth of the `<sub>` whose alias is spoken in place of its content; 0 outside of one."""
+        """Depth of the element whose content is not spoken, a `<sub>` with an alias say; 0 outside of one."""
         self._spelled = 0
-        self._after_spelled = False
+        self._parted = False  # whether what comes next is a word of its own
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -69,6 +80,7 @@ class _Reader:
         return tuple(self._stretches)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
         self._open.append(name)
         if len(self._open) > _MAX_DEPTH:
             raise self._invalid(f"elements are nested more than {_MAX_DEPTH} deep")
@@ -78,6 +90,10 @@ class _Reader:
             self._pause(attributes)
         elif name in ("p", "s"):
             self._flush("paragraph" if name == "p" else "sentence")
+        elif name in _NOT_SPOKEN:
+            self._silent_depth = len(self._open)
+        elif name in _PARTING:
+            self._parted = True
         elif name == "sub" and "alias" in attributes:
             self._text(attributes["alias"])
             self._silent_depth = len(self._open)
@@ -85,6 +101,7 @@ class _Reader:
             self._spelled += 1
 
     def _end(self, name: str) -> None:
+        name = name.rpartition(":")[2]
         if self._silent_depth == len(self._open):
             self._silent_depth = 0
         self._open.pop()
@@ -92,6 +109,8 @@ class _Reader:
             return
         if name in ("p", "s"):
             self._flush("paragraph" if name == "p" else "sentence")
+        elif name in _PARTING:
+            self._parted = True
         elif name == "say-as" and self._spelled:
             self._spelled -= 1
 
@@ -100,9 +119,9 @@ class _Reader:
             return
         if self._spelled:
             text = f" {' '.join(normalise(''.join(text.split())))}"
-        elif self._after_spelled and text[0].isalnum():
+        elif self._parted and text[0] not in _CLOSING_MARKS:
             text = f" {text}"
-        self._after_spelled = self._spelled > 0
+        self._parted = self._spelled > 0
         self._words.append(text)
 
     def _pause(self, attributes: dict[str, str]) -> None:

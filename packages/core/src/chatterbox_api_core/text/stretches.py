@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["MAX_PAUSE_S", "Boundary", "Stretch", "at_pauses"]
+__all__ = ["MAX_PAUSE_S", "NO_PAUSE", "Boundary", "Stretch", "at_pauses"]
 
 Boundary: TypeAlias = Literal["clause", "sentence", "line", "paragraph"]
 
 MAX_PAUSE_S: Final = 10.0
 """Of one pause that the text asks for."""
+
+NO_PAUSE: Final = r"(?!\s*(?i:pause)\s*[:=]?\s*\d)"
+"""An expression, to stand behind an opening bracket: what is in the brackets is no pause."""
 
 _PAUSE = re.compile(r"\[\s*pause\s*[:=]?\s*(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)\s*\]", re.IGNORECASE)
 
