@@ -44,7 +44,8 @@ def stalled_upload(port: int, *, sized: bool) -> socket.socket:
     head = b'--x\r\nContent-Disposition: form-data; name="voice_file"; filename="a.wav"\r\n\r\n'
     chunk = os.urandom(MIB)
     framing = b"Content-Length: %d" % (11 * MIB) if sized else b"Transfer-Encoding: chunked"
-    start = b"POST /v1/audio/speech/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    start = b"POST /v1/audio/speech/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    start += b"Content-Type: multipart/form-data; boundary=x\r\n"
     client.sendall(start + framing + b"\r\n\r\n")
     for data in (head, *[chunk] * 9):
         client.sendall(data if sized else b"%x\r\n%s\r\n" % (len(data), data))
