@@ -4,8 +4,8 @@
 
 Each runs the real application with the tone engine in a process of its own: our protocol on uvicorn's, uvicorn as it
 is, and granian with HTTP/1 alone and room for as many connections. In turns it measures GET /health, the first byte of
-a streamed answer, and an upload of ten megabytes. Then come the bad days: a header of a megabyte, a damaged chunk, 300
-connections that send half a request, and how long a stop takes while they are open (at most 20 s are waited for).
+a streamed answer, and an upload of ten megabytes. Then come the failure cases: a header of a megabyte, a damaged chunk,
+300 connections that send half a request, and how long a stop takes while they are open (at most 20 s are waited for).
 """
 
 from __future__ import annotations

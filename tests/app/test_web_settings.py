@@ -31,6 +31,8 @@ from chatterbox_api_core.errors import ConfigurationError
         ("http://192.168.1.5:8080", ["http://192.168.1.5:8080"]),
         ("chrome-extension://abcdefgh, tauri://localhost", ["chrome-extension://abcdefgh", "tauri://localhost"]),
         ("https://xn--bcher-kva.example", ["https://xn--bcher-kva.example"]),
+        ("file://", ["file://"]),
+        ("FILE:///, https://app.example", ["file://", "https://app.example"]),
         ("*", ["*"]),
         ("none", []),
         ("loopback", [*LOOPBACK_ORIGINS]),
@@ -116,7 +118,7 @@ def test_what_is_no_name_stops_the_start(text: str) -> None:
 
 
 def test_the_running_service_keeps_to_them(tmp_path: Path) -> None:
-    with running_service(tmp_path, SYNTHESIZER="tone", CORS_ORIGINS="https://App.Example/") as service:
+    with running_service(tmp_path, SYNTHESIZER="tone", CORS_ORIGINS="https://App.Example/, file://") as service:
         with httpx.Client(base_url=service.url) as client:
 
             def status(method: str, **headers: str) -> int:
@@ -125,6 +127,8 @@ def test_the_running_service_keeps_to_them(tmp_path: Path) -> None:
 
             assert status("DELETE") == 200
             assert status("DELETE", Origin="https://app.example", Sec_Fetch_Site="cross-site") == 200
+            assert status("DELETE", Origin="file://", Sec_Fetch_Site="cross-site") == 200
+            assert status("DELETE", Origin="null", Sec_Fetch_Site="cross-site") == 403
             assert status("DELETE", Origin="http://localhost:3000", Sec_Fetch_Site="same-site") == 403
             assert status("GET", Host="evil.example") == 403
             assert status("GET", Host="localhost:1") == 200

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -91,15 +91,13 @@ def test_headers_and_idleness_have_their_times(tmp_path: Path) -> None:
     settings = {"SYNTHESIZER": "tone", "HEADER_TIMEOUT_S": "0.5", "KEEP_ALIVE_S": "0.5"}
     kinds = [kind for kind in HALVES if kind not in ("half a body", "half a chunk")]
     with running_service(tmp_path, **settings) as service, connections(service.url, 60, *kinds) as opened:
+        began_s = time.monotonic()
         for each in opened:
-            ended = None
-            try:
+            each.settimeout(20)
+            with suppress(ConnectionResetError):
                 while each.recv(4096):
                     pass
-                ended = "closed"
-            except ConnectionError:
-                ended = "reset"
-            assert ended
+        assert time.monotonic() - began_s < 20
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -120,7 +118,7 @@ def test_a_stop_waits_for_an_answer_that_is_not_yet_taken(tmp_path: Path) -> Non
     with httpx.stream("POST", f"{service.url}/v1/audio/speech", json=body, timeout=60) as answer:
         chunks = answer.iter_raw()
         received = len(next(chunks))
-        assert httpx.get(f"{service.url}/health").json()["requests"] == {"running": 0, "waiting": 0}
+        assert httpx.get(f"{service.url}/health", timeout=60).json()["requests"] == {"running": 0, "waiting": 0}
         service.process.send_signal(signal.SIGTERM)
         time.sleep(1)
         assert service.process.poll() is None
@@ -166,6 +164,6 @@ def _listen(url: str) -> None:
 
 def _until_it_speaks(url: str) -> None:
     deadline = time.monotonic() + 20
-    while httpx.get(f"{url}/health").json()["requests"]["running"] != 1:
+    while httpx.get(f"{url}/health", timeout=60).json()["requests"]["running"] != 1:
         assert time.monotonic() < deadline
         time.sleep(0.02)

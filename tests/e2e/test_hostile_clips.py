@@ -32,12 +32,12 @@ from support.service import RunningService, running_service
 
 LONG: Final = bool(os.environ.get("CHATTERBOX_LONG_TESTS"))
 COUNT: Final = 20_000 if LONG else 60
-MOST_FAMILY_MB: Final = 600
+MOST_TREE_MB: Final = 600
 PATIENT_S: Final = 120.0
 GOOD: Final = encoded("wav", hum(1.3), rate_hz=24_000)
 
 
-class Family:
+class ProcessTree:
     """Memory of the service and all its processes, shared pages counted once; looked at all the time."""
 
     def __init__(self, service: RunningService) -> None:
@@ -70,18 +70,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 @pytest.fixture
-def family(service: RunningService) -> Iterator[Family]:
+def tree(service: RunningService) -> Iterator[ProcessTree]:
     """After the test the service is the one that was there before, healthy, and has kept within its memory."""
-    family = Family(service)
+    tree = ProcessTree(service)
     try:
-        yield family
+        yield tree
     finally:
-        family.close()
+        tree.close()
     assert service.process.poll() is None, service.log.read_text()
     assert httpx.get(f"{service.url}/health", timeout=PATIENT_S).status_code == 200
     assert sent(service, GOOD).status_code == 200
-    print(f"at most {family.peak_mb:.0f} MB")
-    assert family.peak_mb <= MOST_FAMILY_MB
+    print(f"at most {tree.peak_mb:.0f} MB")
+    assert tree.peak_mb <= MOST_TREE_MB
 
 
 def sent(service: RunningService, clip: bytes, name: str = "clip") -> httpx.Response:
@@ -152,7 +152,7 @@ def mp4(count: int, *, table: str, tracks: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["short.wav", "7.1 wav", "7.1 flac", "7.1 opus", "7.1 m4a"])
-def test_eight_channels_end_no_service(kind: str, service: RunningService, family: Family) -> None:
+def test_eight_channels_end_no_service(kind: str, service: RunningService, tree: ProcessTree) -> None:
     for _ in range(3):
         assert sent(service, eight_channels()[kind], kind).status_code in (200, 400)
 
@@ -160,13 +160,13 @@ def test_eight_channels_end_no_service(kind: str, service: RunningService, famil
 @pytest.mark.parametrize("table", ["stsz", "stts", "trun"])
 @pytest.mark.parametrize(("count", "tracks"), [(2_000_000, 1), (80_000_000, 1), (50_000_000, 6), (300_000, 300)])
 def test_tables_that_lie_take_no_memory(
-    table: str, count: int, tracks: int, service: RunningService, family: Family
+    table: str, count: int, tracks: int, service: RunningService, tree: ProcessTree
 ) -> None:
     answer = sent(service, mp4(count, table=table, tracks=tracks), "lie.m4a")
     assert answer.status_code in (200, 400), answer.text
 
 
-def test_readers_that_are_killed_fail_their_own_clips_alone(service: RunningService, family: Family) -> None:
+def test_readers_that_are_killed_fail_their_own_clips_alone(service: RunningService, tree: ProcessTree) -> None:
     """A hundred uploads; whenever twenty more have been answered, the processes that read are killed."""
     clips = (encoded("wav", hum(1 + number / 100), rate_hz=24_000) for number in range(100))
     answers = []
@@ -188,7 +188,7 @@ def readers(service: RunningService) -> list[psutil.Process]:
     return [child for child in service.children() if any("clip_worker" in word for word in child.cmdline())]
 
 
-def test_clips_of_all_kinds_are_read_or_refused(service: RunningService, family: Family) -> None:
+def test_clips_of_all_kinds_are_read_or_refused(service: RunningService, tree: ProcessTree) -> None:
     """Crafted and mutated; beside them the service says that it is well, all along."""
     seed = random.randrange(10**9) if LONG else 1
     traps = (9, "/nowhere/a.wav", "/nowhere/b.wav")

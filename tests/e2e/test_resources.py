@@ -33,7 +33,7 @@ def test_streams_that_are_left_cost_no_memory(tmp_path: Path) -> None:
         before_mb = _settled_mb(service)
         _abort(service, ABORTS)
         grown_mb = _settled_mb(service) - before_mb
-        assert httpx.get(f"{service.url}/health").json()["requests"] == {"running": 0, "waiting": 0}
+        assert httpx.get(f"{service.url}/health", timeout=60).json()["requests"] == {"running": 0, "waiting": 0}
     assert grown_mb < GROWTH_MB, f"{ABORTS} streams, {grown_mb:.0f} MB more"
 
 
@@ -79,7 +79,9 @@ def test_the_longest_request_is_bounded_in_every_format(audio_format: object, tm
                     size += len(part)
             assert 0 < size < 512 * 2**20
             refused = httpx.post(
-                f"{service.url}/v1/audio/speech", json={**asked, "input": "\n\n".join(["A"] * (limit_s // 10 + 5))}
+                f"{service.url}/v1/audio/speech",
+                json={**asked, "input": "\n\n".join(["A"] * (limit_s // 10 + 5))},
+                timeout=60,
             )
             assert (refused.status_code, refused.json()["error"]["code"]) == (400, "output_too_long")
         peak_mb = _peak_mb(service) - before_mb

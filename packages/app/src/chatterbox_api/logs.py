@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+
+from chatterbox_api_core.errors import ChatterboxError
 
 __all__ = ["set_up_logging"]
 
@@ -14,10 +17,23 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     server = logging.getLogger("uvicorn.error")
     server.setLevel(logging.WARNING)
-    server.addFilter(_is_news)
+    server.addFilter(_is_worth_logging)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Failures of a request are logged where they are handled, and a stranger's bad request is no news of ours."""
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Whether a record of uvicorn's says what is not logged yet, and is about the service.
+
+    The front end logs the failures that it expects of a request; a request that is no HTTP is its client's failure.
+    """
     message = record.getMessage()
-    return not message.startswith(("Exception in ASGI application", "Invalid HTTP request", "Unsupported upgrade"))
+    if message.startswith("Exception in ASGI application"):
+        return not _is_expected(record.exc_info[1] if record.exc_info else None)
+    return not message.startswith("Invalid HTTP request")
+
+
+def _is_expected(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, (ChatterboxError, TimeoutError, asyncio.CancelledError)):
+            return True
+        error = error.__cause__
+    return False

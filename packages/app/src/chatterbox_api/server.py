@@ -100,6 +100,10 @@ class HttpServer:
             _, pending = await asyncio.wait(tasks, timeout=_ABORT_S)
             for task in pending:
                 task.cancel()
+            if pending:
+                _, pending = await asyncio.wait(pending, timeout=_ABORT_S)
+            if pending:
+                _log.error("stopping: %d requests do not end, and are left", len(pending))
 
 
 @contextlib.asynccontextmanager
@@ -117,7 +121,7 @@ async def listening(
         log_config=None,
         access_log=False,
         proxy_headers=False,
-        timeout_keep_alive=int(connections.limits.keep_alive_s) + 1,
+        timeout_keep_alive=int(max(connections.limits.keep_alive_s, connections.limits.body_s)) + 1,
         h11_max_incomplete_event_size=connections.limits.header_bytes,
     )
     config.load()
@@ -159,6 +163,8 @@ async def serve(
         await asyncio.wait((stopping, again), timeout=drain.requests_s, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             _log.warning("stopping: streams that are still open are cut off")
+        elif error := stopping.exception():
+            _log.error("stopping: requests in work could not be waited for, and are cut off", exc_info=error)
         for task in (stopping, again):
             task.cancel()
         await asyncio.gather(stopping, again, return_exceptions=True)
@@ -186,7 +192,10 @@ def stop_signals() -> Generator[Signals, None, None]:
 async def _sweep(connections: Connections) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
-        connections.sweep()
+        try:
+            connections.sweep()
+        except Exception:  # one failure must not end the times of all connections for good
+            _log.exception("the times of the connections could not be checked")
 
 
 def _affordable(connections: int) -> int:

@@ -25,6 +25,8 @@ _ORIGIN = re.compile(
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 _NO_PAGES: Final = ("file", "ws", "wss", "data", "about", "javascript", "blob")
+_FILES: Final = "file://"
+"""The origin of a page from a file in Electron, Cordova and WebView; a browser's own is `null`."""
 _EXAMPLE: Final = "origins such as https://app.example between commas, loopback, none or *"
 
 
@@ -56,6 +58,8 @@ def host_names(text: str) -> tuple[str, ...]:
 
 
 def _origin(entry: str) -> str:
+    if entry in (_FILES, f"{_FILES}/"):
+        return _FILES
     match = _ORIGIN.fullmatch(entry)
     if match is None:
         raise ValueError(f"{_EXAMPLE}; {entry!r} has no http:// or https:// before it")
