@@ -154,7 +154,8 @@ def mp4(count: int, *, table: str, tracks: int) -> bytes:
 @pytest.mark.parametrize("kind", ["short.wav", "7.1 wav", "7.1 flac", "7.1 opus", "7.1 m4a"])
 def test_eight_channels_end_no_service(kind: str, service: RunningService, tree: ProcessTree) -> None:
     for _ in range(3):
-        assert sent(service, eight_channels()[kind], kind).status_code in (200, 400)
+        answer = sent(service, eight_channels()[kind], kind)
+        assert answer.status_code == (400 if kind == "short.wav" else 200), answer.text
 
 
 @pytest.mark.parametrize("table", ["stsz", "stts", "trun"])
@@ -163,7 +164,11 @@ def test_tables_that_lie_take_no_memory(
     table: str, count: int, tracks: int, service: RunningService, tree: ProcessTree
 ) -> None:
     answer = sent(service, mp4(count, table=table, tracks=tracks), "lie.m4a")
-    assert answer.status_code in (200, 400), answer.text
+    if count >= 50_000_000 and table in ("stsz", "stts"):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_audio")
+        assert "its header claims" in answer.text or "its table" in answer.text, "found before FFmpeg sees it"
+    else:
+        assert answer.status_code in (200, 400), answer.text
 
 
 def test_readers_that_are_killed_fail_their_own_clips_alone(service: RunningService, tree: ProcessTree) -> None:

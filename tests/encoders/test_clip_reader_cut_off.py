@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from io import BytesIO
 from typing import Any
@@ -13,7 +14,10 @@ from encoders.clip_files import KINDS, encoded, id3
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.model import ClipLimits, ClipReport
+from chatterbox_api_core.reference.wav import WavReader
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
+from chatterbox_api_encoders.endings import FileEnd
+from chatterbox_api_testkit.sounds import sine, wav
 
 RATE_HZ = 24_000
 SHARES = (0.5, 0.63, 0.78, 0.9, 0.96)
@@ -140,6 +144,34 @@ def test_sizes_that_nobody_knew_promise_nothing(promised: int) -> None:
     unknown = aiff[:at] + struct.pack(">I", promised) + aiff[at + 4 :]
     assert not told(report(unknown))
     assert report(unknown[:-30_000]).missing_s == pytest.approx(30_000 / 48_000, abs=0.01), "by its number of frames"
+
+
+@pytest.mark.parametrize("promised", [math.inf, math.nan, -1.0, 1e300, 86_401.0, 0.0, 1.0])
+def test_no_length_that_no_recording_has_is_believed(promised: float) -> None:
+    assert FileEnd(promised_s=promised).missing_s(2.0) == 0.0
+    webm = encoded("webm", noise(2.0), rate_hz=RATE_HZ)
+    at = webm.index(b"\x44\x89\x88") + 3
+    assert report(webm[:at] + struct.pack(">d", 1000 * promised) + webm[at + 8 :]).missing_s == 0.0
+
+
+@pytest.mark.parametrize("share", [1e-9, 2.0 / 86_401, -1.0, 0.0, 1.0, 2.0, math.nan])
+def test_no_share_that_no_recording_has_is_believed(share: float) -> None:
+    assert FileEnd(share=share).missing_s(2.0) == 0.0
+
+
+@pytest.mark.parametrize("frames", [0xFFFFFFFF, 0x7FFFFFFF, 3_700_000])
+def test_no_number_of_frames_that_no_recording_has_is_believed(frames: int) -> None:
+    data = encoded("mp3", noise(2.0), rate_hz=RATE_HZ)
+    at = data.index(b"Info") + 8
+    assert report(data[:at] + struct.pack(">I", frames) + data[at + 4 :]).missing_s == 0.0
+
+
+def test_the_reader_without_dependencies_believes_no_such_length_either() -> None:
+    data = wav(sine(440, 2.0, rate_hz=8000))
+    at = data.index(b"data") + 4
+    for promised, missing_s in ((0x7FFE_0000, 0.0), (32_000 + 16_000, 1.0)):
+        changed = data[:at] + struct.pack("<I", promised) + data[at + 4 :]
+        assert WavReader().decode(changed, limits=ClipLimits()).report.missing_s == missing_s
 
 
 def long_wav(name: bytes, *, size_bytes: int, promised: int = 0xFFFFFFFF) -> bytes:

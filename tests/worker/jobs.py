@@ -1,4 +1,4 @@
-"""A worker for tests, `python -m worker_jobs`: jobs that behave well, and jobs that crash, hang, fill memory or lie."""
+"""A worker for tests, `python -m worker.jobs`: jobs that behave well, and jobs that crash, hang, fill memory or lie."""
 
 from __future__ import annotations
 
@@ -55,6 +55,16 @@ def count(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[
         if number == header.get("crash_at"):
             crash(header, payload, context)
     return {"sent": number + 1}, b""
+
+
+@job
+def last_words(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
+    """Pieces, and then the end of this process: by a crash, or by an error after which it is good for nothing."""
+    for number in range(header["pieces"]):
+        context.send({"piece": number}, bytes(header["size"]))
+    if header["how"] == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    raise MemoryError
 
 
 @job

@@ -95,6 +95,25 @@ def test_an_error_that_no_job_should_raise_is_a_failure(cls: type[ChatterboxErro
     assert type(error_from_frame(error_to_frame(cls("Why.")))) is SynthesisFailed
 
 
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(["kind", "code", "message", "field", "remedy"], VALUES)))
+WORDS = ["code", "message", "field", "remedy"]
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "kind": VALUES | st.sampled_from([cls.__name__ for cls in ERRORS]),
+            "retry_after_s": VALUES | st.just(10**400) | st.just(float("nan")),
+            **dict.fromkeys(WORDS, VALUES),
+        },
+    )
+)
 def test_any_head_is_some_error(head: dict[str, Any]) -> None:
-    assert isinstance(error_from_frame(head), ChatterboxError)
+    error = error_from_frame(head)
+    assert isinstance(error, ChatterboxError)
+    assert isinstance(error.code, str)
+    assert isinstance(error.message, str)
+    assert isinstance(error.field, str | None)
+    assert isinstance(error.remedy, str | None)
+    if isinstance(error, Unavailable):
+        assert 0 < error.retry_after_s <= 24 * 3600

@@ -63,14 +63,15 @@ async def test_who_gives_up_waiting_takes_no_worker_along(pooled: Pooled) -> Non
 @pytest.mark.parametrize("job", [{"do": "steps", "count": 10**6}, {"do": "sleep", "for_s": 600}, {"do": "deaf"}])
 async def test_what_is_left_undone_is_stopped_before_the_next(job: dict[str, Any], pooled: Pooled) -> None:
     """A job that hears that it is cancelled keeps its worker; a deaf one loses it."""
-    async with pooled(1, timeouts=Timeouts(load_s=20, stall_s=20, ping_s=20, cancel_s=0.3)) as pool:
+    cancel_s = 2 if job["do"] == "steps" else 0.3
+    async with pooled(1, timeouts=Timeouts(load_s=20, stall_s=20, ping_s=20, cancel_s=cancel_s)) as pool:
         (pid,) = pool.pids
         for _ in range(2):
             task = asyncio.create_task(pool.run(job))
             await asyncio.sleep(0.1)
             task.cancel()
             await asyncio.wait((task,))
-            header, _ = await pool.run({"do": "echo"}, limits=JobLimits(deadline_s=5))
+            header, _ = await pool.run({"do": "echo"}, limits=JobLimits(deadline_s=20))
             assert (header["pid"] == pid) == (job["do"] == "steps")
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -20,8 +21,9 @@ from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, Inva
 from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited
 from chatterbox_api_worker.supervisor import Supervisor
 
-QUICK = Timeouts(load_s=20, stall_s=1, ping_s=1, cancel_s=0.5, retry_s=0.3)
+QUICK = Timeouts(load_s=20, stall_s=3, ping_s=3, cancel_s=0.5, retry_s=0.3)
 NO_FRAME = b"Traceback (most recent call last):\n"
+NESTED = struct.pack("<II", 200_000, 0) + b"[" * 200_000
 OTHER_JOB = struct.pack("<II", 27, 0) + b'{"id": 99, "event": "done"}'
 
 
@@ -58,6 +60,7 @@ async def test_payloads_come_back_as_they_were_sent(size: int, supervised: Super
         ({"do": "garbage", "data": NO_FRAME.hex()}, Cause.INVALID_FRAME, "sent an invalid frame and was stopped"),
         ({"do": "garbage", "data": OTHER_JOB.hex()}, Cause.INVALID_FRAME, "invalid frame"),
         ({"do": "garbage", "data": "ff" * 64}, Cause.INVALID_FRAME, "invalid frame"),
+        ({"do": "garbage", "data": NESTED.hex()}, Cause.INVALID_FRAME, "invalid frame"),
         ({"do": "answer", "size": 5000}, Cause.ANSWER_TOO_LARGE, "answered with too much"),
         ({"do": "count", "pieces": 100, "size": 100}, Cause.ANSWER_TOO_LARGE, "answered with too much"),
         ({"do": "sleep", "for_s": 600}, Cause.DEADLINE, "took longer than 0.5 s and was stopped"),
@@ -71,7 +74,7 @@ async def test_what_ends_the_worker_fails_its_own_job_alone(
     async with supervised() as worker:
         await echo(worker)
         pid = worker.pid
-        limits = JobLimits(deadline_s=0.5, max_answer_bytes=4000)
+        limits = JobLimits(deadline_s=0.5 if cause is Cause.DEADLINE else 20, max_answer_bytes=4000)
         lost = asyncio.create_task(worker.run(job, limits=limits))
         await asyncio.sleep(0)
         behind = [asyncio.create_task(echo(worker, bytes([number]))) for number in range(3)]
@@ -98,7 +101,7 @@ async def test_a_worker_that_stands_still_is_replaced(when: str, supervised: Sup
         if job is None:
             assert await echo(worker, b"x") == b"x", "who asks a frozen worker is answered by the next"
         else:
-            with pytest.raises(WorkerExited, match="did not respond for 1 s") as caught:
+            with pytest.raises(WorkerExited, match="did not respond for 3 s") as caught:
                 await job
             assert caught.value.cause is Cause.UNRESPONSIVE
             assert await echo(worker, b"x") == b"x"
@@ -199,7 +202,7 @@ async def test_a_slow_reader_holds_up_the_worker_and_not_the_memory(supervised: 
             async for _, payload in pieces:
                 sizes.append(payload.nbytes)
                 if len(sizes) == 3:
-                    await asyncio.sleep(2.5)
+                    await asyncio.sleep(4.5)
                     assert psutil.Process().memory_info().rss - before < 64 * 2**20
         assert sizes == [2**20] * 200 + [0]
 
@@ -210,6 +213,108 @@ async def test_what_came_before_a_crash_is_still_read(supervised: Supervised) ->
             assert [(await anext(pieces))[0]["piece"] for _ in range(5)] == [0, 1, 2, 3, 4]
             with pytest.raises(WorkerExited, match="SIGSEGV"):
                 await anext(pieces)
+
+
+async def test_a_worker_whose_caller_is_behind_is_well(supervised: Supervised) -> None:
+    async with supervised() as worker:
+        async with aclosing(worker.stream({"do": "count", "pieces": 50, "size": 2**20})) as pieces:
+            for _ in range(2):
+                await anext(pieces)
+            for _ in range(3):
+                await worker.check(within_s=2)
+                await asyncio.sleep(0.3)
+            assert len([piece async for piece in pieces]) == 49
+        await worker.check(within_s=2)
+
+
+async def test_a_ping_that_waits_is_answered_by_the_piece_that_makes_the_caller_late(supervised: Supervised) -> None:
+    async with supervised() as worker:
+        async with aclosing(worker.stream({"do": "count", "pieces": 50, "size": 2**20, "pause_s": 0.2})) as pieces:
+            await anext(pieces)
+            for _ in range(5):
+                await worker.check(within_s=2)
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("how", ["crash", "fail"])
+async def test_a_late_caller_gets_all_that_came_before_the_end_and_its_reason(how: str, supervised: Supervised) -> None:
+    """Megabytes stand in the pipe when the process is no more, and its reason behind them."""
+    async with supervised() as worker:
+        await echo(worker)
+        pid = worker.pid
+        job = {"do": "last_words", "pieces": 4, "size": 2**19, "how": how}
+        async with aclosing(worker.stream(job)) as pieces:
+            await anext(pieces)
+            assert pid is not None
+            async with asyncio.timeout(10):
+                while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(1.5)
+            for number in range(1, 4):
+                assert (await anext(pieces))[0]["piece"] == number
+            kind, words = (WorkerExited, "SIGSEGV") if how == "crash" else (SynthesisFailed, "ran out of memory")
+            with pytest.raises(kind, match=words):
+                await anext(pieces)
+
+
+async def test_what_cannot_be_sent_leaves_the_worker_as_it_was(supervised: Supervised) -> None:
+    async with supervised(timeouts=QUICK) as worker:
+        await echo(worker)
+        pid = worker.pid
+        for wrong in ("x" * 2**21, {1}, b"bytes", 1j):
+            with pytest.raises((ValueError, TypeError)):
+                await worker.run({"do": "echo", "text": wrong})
+            assert not worker.busy
+        await asyncio.sleep(3.5)
+        assert await echo(worker, b"after") == b"after"
+        assert worker.pid == pid
+
+
+async def test_a_payload_that_does_not_fit_into_memory_fails_its_own_job(supervised: Supervised) -> None:
+    async with supervised(memory_bytes=64 * 2**20) as worker:
+        behind = []
+        with pytest.raises(SynthesisFailed, match="ran out of memory"):
+            await worker.run({"do": "echo"}, bytes(200 * 2**20))
+        behind = [await echo(worker, b"after"), await echo(worker, b"more")]
+        assert behind == [b"after", b"more"]
+
+
+async def test_a_frame_that_the_worker_cannot_read_is_told_in_the_log(
+    supervised: Supervised, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised() as worker:
+        async with aclosing(worker.stream({"do": "count", "pieces": 10**6, "pause_s": 0.05})) as pieces:
+            await anext(pieces)
+            assert worker._handle is not None
+            worker._handle._process.write(struct.pack("<II", 9, 0) + b"no header")
+            with pytest.raises(WorkerExited, match="exited with code 1"):
+                async for _ in pieces:
+                    pass
+        assert "JSONDecodeError" in caplog.text
+
+
+async def test_a_process_that_leaves_without_a_word_is_told_in_the_log(
+    supervised: Supervised, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised() as worker:
+        with pytest.raises(WorkerExited):
+            await worker.run({"do": "leave", "code": 0})
+        assert "exited with code 0" in caplog.text
+
+
+async def test_a_child_sees_of_the_environment_what_its_spec_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRET_KEY", "LC_SOMETHING", "LC"):
+        monkeypatch.setenv(name, "seen")
+    worker = Supervisor(replace(spec_of(), inherit=("PATH", "LC_*")), timeouts=PATIENT)
+    try:
+        await worker.start()
+        assert worker.pid is not None
+        seen = psutil.Process(worker.pid).environ()
+        assert seen["LC_SOMETHING"] == "seen"
+        assert seen["PYTHONPATH"] == str(TESTS)
+        assert not {"SECRET_KEY", "LC"} & set(seen)
+    finally:
+        await worker.close()
 
 
 async def test_leaving_a_stream_stops_it(supervised: Supervised) -> None:
@@ -264,7 +369,8 @@ async def test_the_deadline_of_a_job_holds_although_its_caller_has_gone(supervis
 async def test_what_cannot_be_loaded_is_said_and_tried_again_later(
     how: str, kind: type[ChatterboxError], words: str, supervised: Supervised
 ) -> None:
-    async with supervised(timeouts=Timeouts(load_s=1, retry_s=0.3), loading=how) as worker:
+    load_s = 1 if how == "hang" else 20
+    async with supervised(timeouts=Timeouts(load_s=load_s, retry_s=0.3), loading=how) as worker:
         for _ in range(2):
             with pytest.raises(kind, match=words):
                 await worker.start()

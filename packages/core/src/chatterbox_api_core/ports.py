@@ -164,13 +164,15 @@ class ClipReader(Protocol):
     async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
         """Decode a clip.
 
-        Decoding takes `limits.deadline_s` at the most, whatever the bytes are; where it has to wait for other clips
-        first, that comes on top. No file and no connection is opened. Cancelling it leaves the reader ready for the
-        next clip.
+        Decoding takes `limits.deadline_s` at the most, whatever the bytes are; a reader that decodes in a process of
+        its own may take half a second more, until that is killed. Where it has to wait for other clips first, that
+        comes on top. No file and no connection is opened. Cancelling it leaves the reader ready for the next clip.
 
         Raises:
             InvalidAudio: `invalid_audio`, `audio_too_short` or `audio_too_long`; also where the clip takes more time
                 or memory than it may, or where decoding it crashes. The field is `voice_file`.
+            Overloaded: too many clips wait to be read already.
+            DeadlineExceeded: the clip has waited for too long to be read.
             Unavailable: no clip can be read now.
         """
 

@@ -65,6 +65,7 @@ class InProcessClipReader:
                 timeout=limits.deadline_s,
                 metadata_errors="ignore",
             ) as container:
+                mixer.check_time()  # past it the bytes have an end, so that a file may seem to have no sound
                 stream = _first_readable(container, limits)
                 damaged = _decode(container, stream, mixer)
                 media_type = recording.media_type(container.format.name)
@@ -138,6 +139,8 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
             packet = next(packets, None)
         except EOFError:
             break
+        except MemoryError:  # an FFmpegError too, where FFmpeg says it
+            raise
         except av.error.FFmpegError:
             damaged += 1
             break
@@ -146,6 +149,8 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
         mixer.check_time()
         try:
             frames = packet.decode()
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             broken += 1
             continue

@@ -6,8 +6,12 @@ FFmpeg ends silently where a file was cut off, so the bytes have to be asked.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["FileEnd"]
+
+_LONGEST_S: Final = 24 * 3600.0
+"""Whoever promises more, or no number, does not know the length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,5 @@ class FileEnd:
 
     def missing_s(self, decoded_s: float) -> float:
         """Seconds that are missing where so many were decoded."""
-        if 0 < self.share < 1:
-            return decoded_s / self.share - decoded_s
-        return max(0.0, self.promised_s - decoded_s) if self.promised_s else 0.0
+        whole_s = decoded_s / self.share if 0 < self.share < 1 else self.promised_s
+        return whole_s - decoded_s if decoded_s < whole_s <= _LONGEST_S else 0.0

@@ -11,7 +11,7 @@ import struct
 from typing import Final
 
 from chatterbox_api_encoders.endings import FileEnd
-from chatterbox_api_encoders.refusals import lying
+from chatterbox_api_encoders.refusals import implausible
 
 __all__ = ["matroska_end"]
 
@@ -70,7 +70,7 @@ class _Walk:
             else:
                 at = begin + size
                 self._enter(kind, begin, min(at, len(self._data)), 0)
-        raise lying(f"it has more than {_MAX_ELEMENTS:,} elements")
+        raise implausible(f"it has more than {_MAX_ELEMENTS:,} elements")
 
     def _enter(self, kind: int, begin: int, end: int, depth: int) -> None:
         """Look at an element of the header and those within."""
@@ -78,7 +78,7 @@ class _Walk:
         if kind not in _PARENTS:
             return
         if depth > _MAX_DEPTH:
-            raise lying("its elements are nested too deep")
+            raise implausible("its elements are nested too deep")
         at = begin
         while at < end:
             child, size, first = self._element(at)
@@ -86,7 +86,7 @@ class _Walk:
                 return
             self._of_header += 1
             if self._of_header > _MAX_OF_HEADER:
-                raise lying(f"its header has more than {_MAX_OF_HEADER:,} elements")
+                raise implausible(f"its header has more than {_MAX_OF_HEADER:,} elements")
             at = first + size
             self._enter(child, first, min(at, end), depth + 1)
 
@@ -95,7 +95,7 @@ class _Walk:
         if kind == _TRACK:
             self._tracks += 1
             if self._tracks > _MAX_TRACKS:
-                raise lying(f"it has more than {_MAX_TRACKS} tracks")
+                raise implausible(f"it has more than {_MAX_TRACKS} tracks")
         elif kind == _SCALE and body:
             self._scale_ns = int.from_bytes(body)
         elif kind == _DURATION and len(body) in (4, 8):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from chatterbox_api_encoders.refusals import lying, unreadable
+from chatterbox_api_encoders.refusals import implausible, unreadable
 
 __all__ = ["check_boxes", "is_cut_off"]
 
@@ -52,7 +52,7 @@ def check_boxes(data: bytes) -> None:
     for track in walk.tracks:
         walk.samples += track.samples() * max(1, track.edits)
     if walk.samples > _MAX_SAMPLES:
-        raise lying(f"its header claims {walk.samples:,} samples of sound or more")
+        raise implausible(f"its header claims {walk.samples:,} samples of sound or more")
 
 
 def is_cut_off(data: bytes) -> bool:
@@ -85,7 +85,7 @@ class _Track:
         for number, (first, each) in enumerate(runs):
             last = runs[number + 1][0] if number + 1 < len(runs) else self.chunks + 1
             if last < first:
-                raise lying("its chunks are out of order")
+                raise implausible("its chunks are out of order")
             found += (last - first) * -(-each // _PCM_PACKET)
             if found > _MAX_SAMPLES:
                 break
@@ -102,11 +102,11 @@ class _Walk:
     def enter(self, begin: int, end: int, track: _Track | None, depth: int) -> None:
         """Look at the boxes between these places, which belong to this track."""
         if depth > _MAX_DEPTH:
-            raise lying("its boxes are nested too deep")
+            raise implausible("its boxes are nested too deep")
         for kind, at, stop in _boxes(self._data, begin, end):
             self._boxes += 1
             if self._boxes > _MAX_BOXES:
-                raise lying(f"it has more than {_MAX_BOXES:,} boxes")
+                raise implausible(f"it has more than {_MAX_BOXES:,} boxes")
             if kind in (b"free", b"hoov") and self._data[at + 4 : at + 8] in (b"mvhd", b"cmov"):
                 kind = b"moov"  # so does FFmpeg, where it finds no other
             _check_use(kind)
@@ -124,7 +124,7 @@ class _Walk:
             return None
         self.tracks.append(_Track())
         if len(self.tracks) > _MAX_TRACKS:
-            raise lying(f"it has more than {_MAX_TRACKS} tracks")
+            raise implausible(f"it has more than {_MAX_TRACKS} tracks")
         return self.tracks[-1]
 
     def _has_version(self, kind: bytes, at: int) -> bool:
@@ -135,7 +135,7 @@ class _Walk:
         if kind in _ENTRY_BYTES:
             _check_entries(kind, body, 4, _ENTRY_BYTES[kind])
         if kind == b"stsd" and any(name in body for name in _NOT_IN_DESCRIPTION):
-            raise lying("it has tables where the encoding is described")
+            raise implausible("it has tables where the encoding is described")
         if kind == b"hdlr":
             track.handlers.add(body[8:12])
         elif kind in (b"stsz", b"stz2"):
@@ -159,7 +159,7 @@ class _Walk:
     def _count_fragments(self, number: int) -> None:
         self._fragments += number
         if self._fragments > _MAX_FRAGMENTS:
-            raise lying(f"it has more than {_MAX_FRAGMENTS:,} fragments")
+            raise implausible(f"it has more than {_MAX_FRAGMENTS:,} fragments")
 
 
 def _check_use(kind: bytes) -> None:
@@ -177,7 +177,7 @@ def _check_entries(kind: bytes, body: bytes, count_at: int, width: int, *, most:
     count = int.from_bytes(body[count_at : count_at + 4])
     there = len(body) - count_at - 4
     if count and (count * width > there or (most is not None and count > most)):
-        raise lying(f"its table «{kind.decode()}» claims {count:,} entries")
+        raise implausible(f"its table «{kind.decode()}» claims {count:,} entries")
     return count
 
 
@@ -186,7 +186,7 @@ def _count_of_sizes(kind: bytes, body: bytes) -> int:
     same, count = int.from_bytes(body[4:8]), int.from_bytes(body[8:12])
     bits = 32 if kind == b"stsz" else same & 0xFF
     if (kind == b"stz2" or not same) and count * bits > 8 * max(0, len(body) - 12):
-        raise lying(f"its table «{kind.decode()}» claims {count:,} entries")
+        raise implausible(f"its table «{kind.decode()}» claims {count:,} entries")
     return count
 
 

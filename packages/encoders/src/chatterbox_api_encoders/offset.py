@@ -25,7 +25,7 @@ def without_offset(samples: Samples, *, rate_hz: int) -> Samples:
     """The clip around zero, changed in place; left as it is where it is so already, as ordinary recordings are.
 
     What is taken off is a moving mean over 0.25 s, not the mean of the whole: an offset may begin after a lead of
-    digital silence, or change where two recordings were joined. It leaves frequencies above some 5 Hz as they are.
+    digital silence, or change where two recordings were joined. It leaves frequencies above some 20 Hz as they are.
     """
     if len(samples) < _SHORTEST_S * rate_hz:
         return samples

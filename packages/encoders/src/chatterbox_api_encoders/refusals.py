@@ -7,7 +7,7 @@ from typing import Final
 from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.errors import InvalidAudio
 
-__all__ = ["cut_off", "damaged", "foreign", "lying", "unreadable"]
+__all__ = ["cut_off", "damaged", "foreign", "implausible", "unreadable"]
 
 _REMEDY: Final = "Send a recording as wav, mp3, flac, ogg, opus, m4a, webm or aiff."
 _AGAIN: Final = "Send it again, or export it again."
@@ -31,6 +31,6 @@ def damaged() -> InvalidAudio:
     return unreadable("it is damaged", remedy=_AGAIN)
 
 
-def lying(reason: str) -> InvalidAudio:
+def implausible(reason: str) -> InvalidAudio:
     """Of a file whose header claims what no recording has, or what the bytes do not bear out."""
     return unreadable(reason, remedy=_AGAIN)

@@ -6,13 +6,14 @@ deadline has passed. A clip that crashes it, hangs it or fills its memory is ref
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final
 
 from chatterbox_api_core.clip_refusals import check_size
-from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.errors import InvalidAudio, Overloaded
 from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_encoders.mixing import MAX_RATE_HZ
 from chatterbox_api_encoders.refusals import unreadable
@@ -25,9 +26,17 @@ MEMORY_BYTES: Final = 144 * 2**20
 """What decoding one clip may take. The largest, 300 s at 48 kHz in a file of 10 MiB, takes 112 MiB."""
 _MARGIN_S: Final = 0.5
 """Beyond the deadline, at which the decoder itself stops where it can."""
-_TIMEOUTS: Final = Timeouts(load_s=30.0, wait_s=30.0, stall_s=60.0, ping_s=5.0, cancel_s=0.5, retry_s=2.0)
+_TIMEOUTS: Final = Timeouts(load_s=30.0, wait_s=30.0, stall_s=math.inf, ping_s=5.0, cancel_s=0.5, retry_s=2.0)
+"""A decoder says nothing before it is done; the deadline of its clip is what ends it."""
 _MAX_WAITING: Final = 256
+_MAX_HELD_BYTES: Final = 128 * 2**20
+"""Of all clips that wait or are being read: hundreds of ordinary ones, a dozen of the largest."""
 _MAX_WAIT_S: Final = 60.0
+_INHERITED: Final = (
+    "PATH", "PYTHON*", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "HOME", "TMPDIR", "TEMP", "TMP", "LANG",
+    "LC_*", "COVERAGE_*", "COV_CORE_*",
+)  # fmt: skip
+"""What Python and its libraries need. The rest of the service's environment holds keys and tokens."""
 _ENVIRONMENT: Final = {
     "MALLOC_ARENA_MAX": "1",  # each further arena takes 64 MiB of the address space, used or not
     "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20),  # what a long clip took goes back to the system when it is done,
@@ -42,6 +51,7 @@ class PyavClipReader:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
+        self._held_bytes = 0
 
     @classmethod
     @asynccontextmanager
@@ -52,7 +62,8 @@ class PyavClipReader:
 
         Args:
             processes: that decode, each one clip at a time.
-            memory_bytes: how much each may take beyond its size after the start. Linux enforces it.
+            memory_bytes: how much each may take beyond its size after the start. Linux enforces it. The default fits
+                the limits that `ClipLimits` has by default; longer or larger clips need more.
 
         Raises:
             Unavailable: a process does not start.
@@ -63,6 +74,7 @@ class PyavClipReader:
             title="Clip reader",
             config={"memory_bytes": memory_bytes},
             environment=_ENVIRONMENT,
+            inherit=_INHERITED,
             code_prefix="clip_reader",
         )
         async with WorkerPool.open(
@@ -76,8 +88,17 @@ class PyavClipReader:
         return self._pool.pids
 
     async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        """As the port says. Raises Overloaded or DeadlineExceeded where too many clips wait to be read."""
+        """As the port says. Overloaded is for too many clips that wait, and for too many bytes of them."""
         check_size(data, limits)
+        if self._held_bytes and self._held_bytes + len(data) > _MAX_HELD_BYTES:
+            raise Overloaded("Too many large clips wait to be read already.", code="clip_reader_overloaded")
+        self._held_bytes += len(data)
+        try:
+            return await self._read(data, limits)
+        finally:
+            self._held_bytes -= len(data)
+
+    async def _read(self, data: bytes, limits: ClipLimits) -> Clip:
         job = JobLimits(
             deadline_s=limits.deadline_s + _MARGIN_S,
             max_answer_bytes=4 * round((limits.max_duration_s + 1) * MAX_RATE_HZ),
@@ -94,6 +115,8 @@ def _refused(cause: Cause, limits: ClipLimits) -> InvalidAudio:
     """The error for a clip under which its process was lost."""
     if cause is Cause.DEADLINE:
         return unreadable(f"reading it took longer than {limits.deadline_s:g} s")
+    if cause is Cause.UNRESPONSIVE:
+        return unreadable("the decoder hung on it")
     if cause is Cause.ANSWER_TOO_LARGE:
         return unreadable("it decodes to more sound than is allowed")
     return unreadable("reading it crashed the decoder")

@@ -39,6 +39,7 @@ LENGTHS: Final = struct.Struct("<II")
 """What a frame begins with: the lengths of its header and its payload in bytes."""
 _MAX_HEADER_BYTES: Final = 2**20
 _MAX_PAYLOAD_BYTES: Final = 512 * 2**20
+_LONGEST_S: Final = 24 * 3600.0
 _KINDS: Final = {
     cls.__name__: cls for cls in (ConfigurationError, InvalidAudio, InvalidInput, SynthesisFailed, Unavailable)
 }
@@ -87,11 +88,17 @@ def error_from_frame(header: Header) -> ChatterboxError:
     """The error that a header carries, whatever is in it."""
     cls = _KINDS.get(str(header.get("kind")), SynthesisFailed)
     error = cls(
-        str(header.get("message", "The worker failed and gave no reason.")),
-        code=header.get("code"),
-        field=header.get("field"),
-        remedy=header.get("remedy"),
+        _text(header, "message") or "The worker failed and gave no reason.",
+        code=_text(header, "code"),
+        field=_text(header, "field"),
+        remedy=_text(header, "remedy"),
     )
-    if isinstance(error, Unavailable):
-        error.retry_after_s = float(header.get("retry_after_s") or error.retry_after_s)
+    retry_after_s = header.get("retry_after_s")
+    if isinstance(error, Unavailable) and isinstance(retry_after_s, int | float) and 0 < retry_after_s <= _LONGEST_S:
+        error.retry_after_s = float(retry_after_s)
     return error
+
+
+def _text(header: Header, name: str) -> str | None:
+    value = header.get(name)
+    return value if isinstance(value, str) else None

@@ -6,11 +6,10 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any, Final
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_worker.frames import LENGTHS, Header, Payload, error_from_frame, parse_lengths
+from chatterbox_api_worker.frames import LENGTHS, Header, Payload, error_from_frame, frame_start, parse_lengths
 from chatterbox_api_worker.pipes import read_payload, skip_payload
 from chatterbox_api_worker.process import WorkerProcess
 from chatterbox_api_worker.reply import Reply, Result
@@ -26,6 +25,7 @@ _EXIT_S: Final = 2.0
 """For a process to exit after its input was closed, and again after it was killed."""
 _DRAIN_S: Final = 0.5
 """For what a process wrote before its exit to be read; longer only where one of its own children holds its pipes."""
+_DRAIN_TICK_S: Final = 0.05
 
 
 class WorkerHandle:
@@ -88,13 +88,16 @@ class WorkerHandle:
         Raises:
             WorkerExited: the worker was lost, or killed because of a limit.
             ChatterboxError: what the job itself raises.
+            ValueError, TypeError: header or payload is too long for a frame, or the header cannot be JSON.
         """
         self._check_usable()
-        self._last_number = number = self._last_number + 1
+        number = self._last_number + 1
+        start = frame_start({**header, "id": number}, payload)  # before the job is counted: it may raise
+        self._last_number = number
         self._replies[number] = reply = Reply(limits)
         self._watch_jobs()
         try:
-            self._process.write({**header, "id": number}, payload)
+            self._process.write(start, payload)
             await self._process.drain()
             last = False
             while not last:
@@ -102,28 +105,24 @@ class WorkerHandle:
                 yield result
         finally:
             if not reply.finished and self.usable:
-                self._process.write({"id": number, "do": "cancel"})
+                self._process.write(frame_start({"id": number, "do": "cancel"}))
             reply.abandon()
-
-    async def run(self, header: Header, payload: Payload = b"", *, limits: JobLimits = NO_LIMITS) -> Result:
-        """Have a job done and return its answer. Cancelling it stops the job; arguments and errors are `stream`'s."""
-        answer: Result = ({}, memoryview(b""))
-        async with aclosing(self.stream(header, payload, limits=limits)) as results:
-            async for result in results:
-                answer = result
-        return answer
 
     async def ping(self) -> None:
         """Wait for a sign of life; without one for `ping_s` the worker is killed, whether or not the caller stays.
+
+        A worker that has said more than its caller has taken is alive: no answer could be read before the rest is.
 
         Raises:
             WorkerExited: it was killed, or was lost otherwise.
         """
         self._check_usable()
+        if self._silence.paused and self._process.exit_code is None:
+            return
         if not self._silence.ping:
             self._pong = _future()
             self._silence.pinged()
-            self._process.write({"do": "ping"})
+            self._process.write(frame_start({"do": "ping"}))
         await asyncio.shield(self._pong)
 
     async def settle(self, within_s: float) -> None:
@@ -159,7 +158,7 @@ class WorkerHandle:
             if not await self._process.exits(_EXIT_S):
                 self._process.kill()
                 await self._process.exits(_EXIT_S)
-            await asyncio.wait((reading, lines), timeout=_DRAIN_S)
+            await self._read_rest(reading, lines)
         finally:
             for task in (reading, watching, lines):
                 task.cancel()
@@ -168,6 +167,14 @@ class WorkerHandle:
             self._process.close_pipes()
             self.exited.set()
             await asyncio.gather(reading, watching, lines, return_exceptions=True)
+
+    async def _read_rest(self, *readers: asyncio.Task[None]) -> None:
+        """Wait until all is read that was written before the exit. A caller who is behind may take his time for it."""
+        left_s = _DRAIN_S
+        while left_s > 0 and not all(reader.done() for reader in readers):
+            await asyncio.wait(readers, timeout=_DRAIN_TICK_S, return_when=asyncio.ALL_COMPLETED)
+            if not self._silence.paused or self._stopped is not None:
+                left_s -= _DRAIN_TICK_S
 
     async def _watchdog(self) -> None:
         """Until the process has exited, or has been silent for too long while something was expected of it."""
@@ -198,12 +205,18 @@ class WorkerHandle:
                     self._stop(f"The {self._spec.name} answered with too much and was stopped.", Cause.ANSWER_TOO_LARGE)
         except (asyncio.IncompleteReadError, OSError):
             return
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             self._stop(f"The {self._spec.name} sent an invalid frame and was stopped.", Cause.INVALID_FRAME)
 
     async def _wait_for_room(self, reply: Reply) -> None:
-        """Leave the worker standing at its pipe while the caller is behind; its silence is not its own then."""
-        self._silence.paused = reply.is_full
+        """Leave the worker standing at its pipe while the caller is behind; its silence is not its own then.
+
+        The frame that has just come is a sign of life; what answers a ping stands behind it.
+        """
+        if not reply.is_full:
+            return
+        self._silence.paused = True
+        self._end_ping(None)
         await reply.room()
         self._silence.paused = False
 
@@ -280,7 +293,7 @@ class WorkerHandle:
     def _record_exit(self, code: int | None) -> None:
         self._stopped = self._stopped or (f"The {self._spec.name} {describe_exit(code)}.", Cause.CRASHED)
         reason, cause = self._stopped
-        if code != 0 and cause is not Cause.LOAD_FAILED:
+        if cause not in (Cause.CLOSED, Cause.LOAD_FAILED):
             level = logging.WARNING if cause is Cause.DEADLINE else logging.ERROR
             _log.log(level, "%s: %s Its last lines: %s", self._spec.title, reason, self._process.stderr_tail)
         self._fail_pending(reason, cause)

@@ -8,10 +8,11 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from fnmatch import fnmatchcase
 from typing import Final
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_worker.frames import Header, Payload, frame_start
+from chatterbox_api_worker.frames import Payload
 from chatterbox_api_worker.pipes import STREAM_LIMIT_BYTES, enlarge
 from chatterbox_api_worker.spec import Cause, WorkerSpec
 from chatterbox_api_worker.stderr_tail import StderrTail
@@ -50,7 +51,7 @@ class WorkerProcess:
                 stdout=PIPE,
                 stderr=PIPE,
                 limit=STREAM_LIMIT_BYTES,
-                env={**os.environ, **spec.environment},
+                env={**_inherited(spec.inherit), **spec.environment},
             )
         except OSError as error:
             code = Cause.LOAD_FAILED.code(spec.code_prefix)
@@ -67,8 +68,11 @@ class WorkerProcess:
         """None while it runs; negative where a signal ended it."""
         return self._process.returncode
 
-    def write(self, header: Header, payload: Payload = b"") -> None:
-        self._stdin.write(frame_start(header, payload))
+    def write(self, start: bytes, payload: Payload = b"") -> None:
+        """Send a frame, whose start `frames.frame_start` makes. What has gone is sent nothing: its exit tells."""
+        if self._stdin.is_closing():
+            return
+        self._stdin.write(start)
         if memoryview(payload).nbytes:
             self._stdin.write(payload)
 
@@ -97,3 +101,12 @@ class WorkerProcess:
     def close_pipes(self) -> None:
         """Let go of the pipes, which asyncio keeps open for as long as anybody else holds them."""
         self._process._transport.close()  # type: ignore[attr-defined] # there is no public way
+
+
+def _inherited(patterns: tuple[str, ...] | None) -> dict[str, str]:
+    """Of the variables of this process, those that the child may see."""
+    if patterns is None:
+        return dict(os.environ)
+    return {
+        name: value for name, value in os.environ.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
+    }

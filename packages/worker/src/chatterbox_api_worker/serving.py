@@ -39,6 +39,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _SIGN_OF_LIFE_S: Final = 0.25
 """Well below the shortest silence that the parent may be told to take for a hang."""
 
+_SKIPPED_BYTES: Final = 2**16
+
 Progress: TypeAlias = Callable[[str], None]
 """Tells the parent in words how far loading is."""
 Job: TypeAlias = "Callable[[Header, bytes, JobContext], tuple[Header, Payload]]"
@@ -96,7 +98,7 @@ class Worker:
     ) -> None:
         self._load, self._source, self._sink = load, source, sink
         self._on_failure, self._memory_bytes = on_failure, memory_bytes
-        self._jobs: queue.SimpleQueue[tuple[Header, bytes]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Header, bytes | MemoryError]] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._sending = threading.Lock()
 
@@ -130,11 +132,13 @@ class Worker:
             self._sink.write(payload)
             self._sink.flush()
 
-    def _do(self, job: Job, header: Header, payload: bytes) -> bool:
+    def _do(self, job: Job, header: Header, payload: bytes | MemoryError) -> bool:
         """Do one job and answer; False when this process is good for no other."""
         number = header["id"]
         self.send({"id": number, "event": "working"})
         try:
+            if isinstance(payload, MemoryError):
+                raise payload
             answer, data = job(header, payload, JobContext(self, number))
             self.send({**answer, "id": number, "event": "done"}, data)
         except _Cancelled:
@@ -154,18 +158,39 @@ class Worker:
 
     def _read(self) -> None:
         """Until the parent has gone; then so has this process, whatever it is doing."""
+        status = 1
         try:
-            while len(start := self._source.read(LENGTHS.size)) == LENGTHS.size:
-                header_bytes, payload_bytes = parse_lengths(start)
-                header, payload = json.loads(self._source.read(header_bytes)), self._source.read(payload_bytes)
+            while True:
+                header_bytes, payload_bytes = parse_lengths(self._read_exactly(LENGTHS.size))
+                header = json.loads(self._read_exactly(header_bytes))
                 if header["do"] == "cancel":
                     self._cancelled.add(header["id"])
                 elif header["do"] == "ping":
                     self.send({"event": "pong"})
                 else:
-                    self._jobs.put((header, payload))
-        finally:  # also where the parent was killed in the middle of a frame
-            os._exit(0)
+                    self._jobs.put((header, self._read_payload(payload_bytes)))
+        except (EOFError, ConnectionError):  # the parent has gone, it may be in the middle of a frame
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)  # `print_exc` leaves nothing to be flushed: standard error is written line by line
+
+    def _read_payload(self, size_bytes: int) -> bytes | MemoryError:
+        """A payload; where there is no memory for it, that is an error of its job, and the next frame is looked for."""
+        try:
+            return self._read_exactly(size_bytes)
+        except MemoryError as error:
+            while size_bytes:
+                size_bytes -= len(self._read_exactly(min(size_bytes, _SKIPPED_BYTES)))
+            return error
+
+    def _read_exactly(self, size_bytes: int) -> bytes:
+        """Raises EOFError where the input ends before."""
+        data = self._source.read(size_bytes)
+        if len(data) < size_bytes:
+            raise EOFError
+        return data
 
 
 def serve(load: Load, *, on_failure: FailureHook, memory_bytes: int | None = None) -> NoReturn:

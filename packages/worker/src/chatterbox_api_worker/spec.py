@@ -20,6 +20,8 @@ class WorkerSpec:
         title: in the log, and where the name of the product is meant: "Chatterbox".
         config: what the child is told at its start; anything that JSON can hold.
         environment: variables of the child, beside those of this process.
+        inherit: names of the variables of this process that the child gets, with `*` for any ending; None for all. A
+            child that strangers may take over should see no secret.
         code_prefix: begins the codes of errors: "engine" makes `engine_died`, `engine_hung`, `engine_unavailable`.
     """
 
@@ -28,6 +30,7 @@ class WorkerSpec:
     title: str
     config: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    inherit: tuple[str, ...] | None = None
     code_prefix: str = "worker"
 
 

@@ -29,6 +29,8 @@ __all__ = ["WavEncoder", "WavReader"]
 _UNKNOWN_SIZE: Final = 0xFFFFFFFF
 _UNKNOWN_FROM: Final = 0x7FFF_0000
 """Sizes that programs write before they know better: 0x7FFFFFFF, 0xFFFFFFFF, and a header less than these."""
+_LONGEST_S: Final = 24 * 3600.0
+"""Whoever promises more does not know the length."""
 _LOUDEST: Final = 1e6
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _FULL: Final = {(_PCM, 8): 2.0**7, (_PCM, 16): 2.0**15, (_PCM, 24): 2.0**31, (_PCM, 32): 2.0**31}
@@ -102,12 +104,16 @@ class WavReader:
             duration_s=count / kind.rate_hz,
             rate_hz=kind.rate_hz,
             channels=kind.channels,
-            missing_s=round(max(0, promised - len(body)) / kind.width / kind.rate_hz, 3),
+            missing_s=round(_missing_s(promised / kind.width / kind.rate_hz, count / kind.rate_hz), 3),
             **listen(mono, rate_hz=kind.rate_hz, offset=offset),
         )
         if offset:
             mono = array("f", [value - offset for value in mono])
         return Clip(Pcm(memoryview(mono), kind.rate_hz), with_advice(report))
+
+
+def _missing_s(promised_s: float, decoded_s: float) -> float:
+    return promised_s - decoded_s if decoded_s < promised_s <= _LONGEST_S else 0.0
 
 
 def _check_duration(duration_s: float, limits: ClipLimits) -> None:
