@@ -15,6 +15,7 @@ import yaml  # type: ignore[import-untyped]  # stubs for one test are too many
 
 from chatterbox_api import settings
 from chatterbox_api.environment import declared_settings
+from chatterbox_api_http_litestar.hosts import Hosts
 
 ROOT = Path(__file__).parents[1]
 Stage = list[tuple[str, str]]
@@ -111,6 +112,19 @@ def is_ignored(path: str) -> bool:
             if any(fnmatch.fnmatchcase(name, anywhere) for name in names):
                 ignored = not line.startswith("!")
     return ignored
+
+
+@pytest.mark.parametrize("name", ["chatterbox-api", "cuda"])
+def test_compose_answers_to_the_names_it_is_reached_by(compose: dict[str, Any], name: str) -> None:
+    """The container listens on all its addresses, where any name would do without this."""
+    value = compose["services"][name]["environment"]["ALLOWED_HOSTS"]
+    match = re.fullmatch(r"\$\{ALLOWED_HOSTS:-(.*)\}", value)
+    assert match is not None, "what .env says, else the default"
+    hosts = Hosts(settings.ALLOWED_HOSTS.read({"ALLOWED_HOSTS": match[1]}))
+    for reached in ("localhost:4123", "127.0.0.1:4123", "host.docker.internal:4123", *compose["services"]):
+        assert hosts.allow(reached), reached
+    for foreign in ("evil.example", "192.168.1.5:4123", ""):
+        assert not hosts.allow(foreign), foreign
 
 
 def test_compose_runs_both_targets(compose: dict[str, Any], stages: dict[str, Stage]) -> None:

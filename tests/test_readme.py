@@ -32,7 +32,11 @@ def commands(program: str) -> list[str]:
     return [line for _, text in blocks("console") for line in text.splitlines() if line.startswith(program)]
 
 
-@pytest.mark.parametrize(("name", "code"), list(blocks("python")))
+PROGRAMS = [(name, code) for name, code in blocks("python") if not re.match(r"# \w+\.py", code)]
+"""Those that have a file's name in their first line belong together; the tests of their package run them."""
+
+
+@pytest.mark.parametrize(("name", "code"), PROGRAMS)
 def test_python_runs(name: str, code: str, tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         code = code.replace("http://127.0.0.1:4123", service.url)

@@ -27,7 +27,7 @@ LIMITS = HttpLimits(
     bodies_memory_bytes=100 * KIB,
     bodies_file_bytes=1000 * KIB,
     bodies_loaded_bytes=300 * KIB,
-    load_wait_s=0.3,
+    load_wait_s=5.0,
     receive_s=1.0,
 )
 MULTIPART = "multipart/form-data; boundary=x"
@@ -98,8 +98,38 @@ async def test_uploads_are_worked_with_in_turn() -> None:
     waiting[0].cancel()
     bodies[0].close()
     assert len(await waiting[1]) == 140 * KIB
+    assert not waiting[2].done(), "it has its turn when another is done"
+    bodies[1].close()
+    assert len(await waiting[2]) == 140 * KIB
+    for body in bodies:
+        body.close()
+    assert held(budget) == (0, 0, 0)
+
+
+async def test_who_has_no_turn_in_time_is_refused() -> None:
+    budget = BodyBudget(replace(LIMITS, load_wait_s=0.1))
+    bodies = [RequestBody(budget, never) for _ in range(2)]
+    for body in bodies:
+        await body.write(bytes(200 * KIB))
+    await bodies[0].take(0, 200 * KIB)
     with pytest.raises(Overloaded):
-        await waiting[2]
+        await bodies[1].take(0, 200 * KIB)
+    for body in bodies:
+        body.close()
+    assert held(budget) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("packet", [100, 4 * KIB, 16 * KIB, 64 * KIB])
+async def test_what_is_not_yet_written_to_a_file_counts_as_memory(packet: int) -> None:
+    budget = BodyBudget(LIMITS)
+    bodies = [RequestBody(budget, never) for _ in range(8)]
+    for _ in range(100 * KIB // packet):
+        for body in bodies:
+            await body.write(bytes(packet))
+    in_memory = sum(len(body._memory) + len(body._batch) for body in bodies)
+    assert in_memory <= LIMITS.bodies_memory_bytes + len(bodies) * 16 * KIB
+    assert budget.memory_bytes <= LIMITS.bodies_memory_bytes
+    assert budget.file_bytes > 0
     for body in bodies:
         body.close()
     assert held(budget) == (0, 0, 0)

@@ -195,10 +195,12 @@ LOOPBACK_NAMES = [
         "localhost.",
         "localhost.:80",
     ),
+    *("host.docker.internal:4123", "Host.Docker.Internal.", "gateway.docker.internal", "host.containers.internal:1"),
     *("app.localhost:4123", "[::1]", "[::1]:4123", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]:1", "127.1:4123", "0x7f.1"),
 ]
 FOREIGN_NAMES = [
     *("evil.example", "evil.example:4123", "EVIL.example.", "127.0.0.1.evil.example", "localhost.evil.example"),
+    *("docker.internal", "evil.docker.internal", "host.docker.internal.evil.example", "host-docker.internal"),
     *("notlocalhost", "0.0.0.0:4123", "[::]:4123", "[fe80::1]", "192.168.1.5:4123", "128.0.0.1", "1.127.0.0.1"),
     *("", ":4123", "127.0.0.1:abc", "127.0.0.1@evil.example", "evil.example@127.0.0.1", "127.0.0.1, evil.example"),
     *(
@@ -232,6 +234,12 @@ async def test_on_a_network_any_name_will_do_unless_names_are_set(name: str) -> 
     assert (await ask("GET", ("Host", name), hosts=("*",))).status_code == 200
     expected = 200 if name in LOOPBACK_NAMES else 403
     assert (await ask("GET", ("Host", name), hosts=("studio.example",))).status_code == expected
+
+
+async def test_pages_of_a_containers_name_for_this_machine_are_not_its_own() -> None:
+    """The name is one to call by; what speaks under it in a browser is still another origin."""
+    page = fetch("cross-site", "http://host.docker.internal:3000")
+    check_refused(await ask("POST", *page, ("Host", "host.docker.internal:4123")), "foreign_origin")
 
 
 @pytest.mark.parametrize("name", ["studio.example", "Studio.Example.:8443", "studio.example:", "[fd00::1]:80"])

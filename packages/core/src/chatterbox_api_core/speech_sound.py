@@ -93,6 +93,10 @@ class SpeechSound:
                 self._check_length(0.0)
                 yield pcm
 
+    def drop_prompt(self) -> None:
+        """Let go of the clip, once there is nothing left to be spoken."""
+        self._prompt = None
+
     async def _joined(self) -> AsyncGenerator[Pcm, None]:
         """The segments as one sound, and the pauses between them."""
         joiner, pause_s, asked_s = Joiner(self._rate_hz), 0.0, 0.0

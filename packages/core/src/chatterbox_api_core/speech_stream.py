@@ -8,13 +8,14 @@ an engine does not wait for a slow client (`read_ahead`).
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from chatterbox_api_core import text as texts
-from chatterbox_api_core.admission import Admission
+from chatterbox_api_core.admission import Admission, Ticket
 from chatterbox_api_core.encoder_thread import EncoderThread
 from chatterbox_api_core.model import AudioFormat, Utterance
 from chatterbox_api_core.parameters import supported_language
@@ -121,11 +122,14 @@ class SpeechStream:
 
     Attributes:
         audio_format, complete, engine: what the bytes are, how they come, and who speaks.
+        on_clip_done: called once an uploaded clip is no longer needed nor held, while its sound may still be read: when
+            another voice has priority, and when all is made. Not called where the stream cannot be entered.
     """
 
     def __init__(self, job: SpeechJob, workshop: Workshop) -> None:
         self.audio_format, self.complete, self.engine = job.audio_format, job.complete, workshop.engine
         self.timings = Timings()
+        self.on_clip_done: Callable[[], None] = _nothing
         self._job, self._workshop = job, workshop
         self._voice: ResolvedVoice | None = None
         self._sound: SpeechSound | None = None
@@ -135,7 +139,7 @@ class SpeechStream:
 
     @property
     def voice(self) -> ResolvedVoice:
-        """Who speaks. RuntimeError before the stream is entered."""
+        """Who speaks; the prompt of an upload is there until all is made. RuntimeError before the stream is entered."""
         if self._voice is None:
             raise _not_entered()
         return self._voice
@@ -162,13 +166,17 @@ class SpeechStream:
         async with AsyncExitStack() as stack:
             ticket = stack.enter_context(shop.admission.enter())
             self._prepare(await shop.voices.resolve(voice=job.voice, clip=job.clip))
+            self._job = job = replace(job, clip=None)  # an upload's prompt has it
+            if self.voice.source != "upload":
+                self.on_clip_done()
             self.timings.resolved_s = self.timings.now()
             if await ticket.turn():
                 # It may have been replaced, or given another language, while this request waited.
                 self._prepare(await shop.voices.refresh(self.voice))
             self.timings.admitted_s = self.timings.now()
             spool = Spool(shop.spool_budget, max_bytes=shop.limits.max_body_bytes)
-            self._bytes = ReadAhead(self._encoded(spool), spool, whole=job.complete, on_done=ticket.close)
+            on_done = partial(self._all_made, ticket)
+            self._bytes = ReadAhead(self._encoded(spool), spool, whole=job.complete, on_done=on_done)
             stack.pop_all()  # the slot is free once the work is closed, and not when someone tires of waiting for that
         return self
 
@@ -185,6 +193,14 @@ class SpeechStream:
     async def size_bytes(self) -> int:
         """How many bytes the result has, once all of it is made. Raises what making it raises."""
         return await self._entered().size_bytes()
+
+    def _all_made(self, ticket: Ticket) -> None:
+        ticket.close()
+        if self._sound is not None:
+            self._sound.drop_prompt()
+        if self.voice.source == "upload":
+            self._voice = replace(self.voice, prompt=None)
+            self.on_clip_done()
 
     def _entered(self) -> ReadAhead:
         if self._bytes is None:
@@ -240,6 +256,10 @@ class SpeechStream:
             yield
         finally:
             thread.close()
+
+
+def _nothing() -> None:
+    """Nobody waits for the clip."""
 
 
 def _not_entered() -> RuntimeError:

@@ -18,6 +18,7 @@ from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.speech import SpeechStream
 from chatterbox_api_http_litestar import headers
 from chatterbox_api_http_litestar.limits import HttpLimits
+from chatterbox_api_http_litestar.sending import AnswerUnreadError, send_in_time
 
 __all__ = ["SpeechAnswer"]
 
@@ -29,60 +30,72 @@ class SpeechAnswer:
 
     Args:
         limits: for how long a client may leave its answer unread.
+
+    Attributes:
+        stream: what is sent; entered by the answer.
     """
 
     def __init__(self, stream: SpeechStream, *, limits: HttpLimits) -> None:
-        self._stream, self._limits = stream, limits
+        self.stream, self._limits = stream, limits
         self._sending_s = 0.0
         self._sent_bytes = 0
-        self._started = False
+        self._started = self._ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self._speak(send))
         gone = asyncio.create_task(_disconnected(receive))
+        work = asyncio.create_task(self._speak(send, gone))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if self._ended:  # a server calls an answered request disconnected too, while the stream is still closed
+                await asyncio.wait((work,))
             if work.done():
                 work.result()
         except Exception as error:
-            code = error.code if isinstance(error, ChatterboxError) else type(error).__name__
-            _log.info("%s speech failed: %s", headers.request_id(scope), code)
+            self._report_failure(scope, error)
             raise
         else:
-            self._report(scope, "done" if work.done() else "client went away")
+            self._report(scope, "done" if self._ended else "client went away")
         finally:
             for task in (work, gone):
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _speak(self, send: Send) -> None:
-        async with self._stream as stream:
+    async def _speak(self, send: Send, gone: asyncio.Task[None]) -> None:
+        async with self.stream as stream:
             size = await stream.size_bytes() if stream.complete else None
             async for data in stream:
                 if not self._started:
                     await self._start(send, [] if size is None else [(b"content-length", str(size).encode())])
                 # A client that has all it was promised may leave before a last, empty part is sent.
-                await self._body(send, data, more=self._sent_bytes + len(data) != size)
+                more = self._sent_bytes + len(data) != size
+                await self._body(send, data, more=more)
+                self._ended = not more and not gone.done()
         if size is None:
             await self._body(send, b"", more=False)
+            self._ended = not gone.done()
 
     async def _start(self, send: Send, extra: list[tuple[bytes, bytes]]) -> None:
         self._started = True
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [*headers.of_speech(self._stream), *extra]}
-        )
+        await send({"type": "http.response.start", "status": 200, "headers": [*headers.of_speech(self.stream), *extra]})
 
     async def _body(self, send: Send, data: bytes, *, more: bool) -> None:
         began_s = time.monotonic()
         stall_s, factor = self._limits.send_stall_s, self._limits.send_factor
-        left_s = stall_s + factor * self._stream.timings.output_s - self._sending_s
-        async with asyncio.timeout(min(stall_s, left_s)):
-            await send({"type": "http.response.body", "body": data, "more_body": more})
+        left_s = stall_s + factor * self.stream.timings.output_s - self._sending_s
+        await send_in_time(send, {"type": "http.response.body", "body": data, "more_body": more}, min(stall_s, left_s))
         self._sending_s += time.monotonic() - began_s
         self._sent_bytes += len(data)
 
+    def _report_failure(self, scope: Scope, error: Exception) -> None:
+        """One record; of what nobody expects, with its traceback, unless the answer to it will say so."""
+        if isinstance(error, (ChatterboxError, AnswerUnreadError)):
+            code = error.code if isinstance(error, ChatterboxError) else "answer_unread"
+            _log.info("%s speech failed: %s", headers.request_id(scope), code)
+        elif self._started:
+            _log.error("%s speech failed unexpectedly", headers.request_id(scope), exc_info=error)
+
     def _report(self, scope: Scope, outcome: str) -> None:
-        stream = self._stream
+        stream = self.stream
         timings = stream.timings
         _log.info(
             "%s speech %s: format=%s voice=%s audio=%.2fs bytes=%d first_audio=%.0fms total=%.0fms",

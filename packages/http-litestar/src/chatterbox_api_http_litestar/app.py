@@ -65,4 +65,4 @@ def create_app(
         logging_config=None,
         openapi_config=None,
     )
-    return Gate(app, cors_origins=cors_origins, allowed_hosts=allowed_hosts)
+    return Gate(app, cors_origins=cors_origins, allowed_hosts=allowed_hosts, receive_s=limits.receive_s)

@@ -108,6 +108,8 @@ async def _multipart(request: AnyRequest, fields: FormFields, limits: HttpLimits
         else:
             text = part.text(await body.read(part.start, part.stop), codec)
             form.texts.setdefault(part.name, []).append(text)
+    if not form.files:
+        body.discard()
     return form
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
@@ -18,6 +18,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from chatterbox_api_http_litestar import headers
 from chatterbox_api_http_litestar.errors import error_body
 from chatterbox_api_http_litestar.hosts import Hosts
+from chatterbox_api_http_litestar.incoming import Incoming
 from chatterbox_api_http_litestar.origins import Origins, is_foreign
 
 __all__ = ["Gate"]
@@ -41,10 +42,19 @@ class Gate:
     Args:
         cors_origins: as `Origins` takes them.
         allowed_hosts: as `Hosts` takes them.
+        receive_s: the longest a request's body may take to arrive, also where it is refused.
     """
 
-    def __init__(self, app: ASGIApp, *, cors_origins: Collection[str], allowed_hosts: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cors_origins: Collection[str],
+        allowed_hosts: Collection[str] | None,
+        receive_s: float = 60.0,
+    ) -> None:
         self._app, self._origins, self._hosts = app, Origins(cors_origins), Hosts(allowed_hosts)
+        self._receive_s = receive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -57,6 +67,8 @@ class Gate:
         called = [*_take_authority(scope), *_values(scope, b"host")]
         strange = [name for name in called if not self._hosts.allow(name)]
         origins = _values(scope, b"origin")
+        incoming = Incoming(scope, receive, receive_s=self._receive_s)
+        send = incoming.before_answer(send)
         answer = self._with_cors(send, origins)
         if strange:
             await _refuse(scope, send, "foreign_host", _HOST_MESSAGE.format(strange[0][:80]))
@@ -65,7 +77,7 @@ class Gate:
         elif scope["method"] not in _HARMLESS and self._is_foreign(scope, origins, called):
             await _refuse(scope, answer, "foreign_origin", _ORIGIN_MESSAGE)
         else:
-            await self._app(scope, _with_an_end(receive), answer)
+            await self._app(scope, incoming.receive, answer)
 
     def _is_foreign(self, scope: HTTPScope, origins: list[str], called: list[str]) -> bool:
         return is_foreign(
@@ -114,24 +126,6 @@ class Gate:
             await send(message)
 
         return send_with_cors
-
-
-def _with_an_end(receive: Receive) -> Receive:
-    """`receive`, with the end of a body as a message of its own: whoever refuses the last bytes still sees the end."""
-    ended = False
-
-    async def receive_with_an_end() -> Any:
-        nonlocal ended
-        if ended:
-            ended = False
-            return {"type": "http.request", "body": b"", "more_body": False}
-        message = await receive()
-        if message["type"] == "http.request" and message.get("body") and not message.get("more_body"):
-            ended = True
-            return {**message, "more_body": True}
-        return message
-
-    return receive_with_an_end
 
 
 def _take_authority(scope: HTTPScope) -> list[str]:

@@ -18,6 +18,12 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#@,\\]+)(?::(?P<port
 _NUMBERS = re.compile(r"[0-9A-Fa-fxX.]+")
 AnyHost: Final = "*"
 
+_FROM_CONTAINERS: Final = frozenset(["host.docker.internal", "gateway.docker.internal", "host.containers.internal"])
+"""What Docker and Podman call the machine that a container runs on, so that its programs reach what runs beside it.
+
+Nobody can point them at it from outside: `.internal` is not delegated in the public DNS (ICANN, July 2024).
+"""
+
 
 class Hosts:
     """The names that a server answers to.
@@ -30,11 +36,13 @@ class Hosts:
         self._names = None if names is None or AnyHost in names else frozenset(map(_canonical, names))
 
     def allow(self, host: str) -> bool:
-        """Whether a `Host`, with or without its port, is one of them. Loopback's own names always are."""
+        """Whether a `Host`, with or without its port, is one of them. Loopback's own names always are, and those
+        that containers have for this machine.
+        """
         if self._names is None:
             return True
         name, _ = split_host(host)
-        return bool(name) and (is_loopback(name) or name in self._names)
+        return bool(name) and (is_loopback(name) or name in _FROM_CONTAINERS or name in self._names)
 
 
 def split_host(host: str) -> tuple[str, int | None]:

@@ -18,7 +18,9 @@ class HttpLimits:
         file_bytes: of one file of a form.
         parts: of a form.
         receive_s: the longest a request's body may take to arrive.
-        bodies_memory_bytes: of the bodies of all requests, in memory; what is beyond lies in temporary files.
+        bodies_memory_bytes: of the bodies of all requests, in memory, and of what is about to be written to temporary
+            files, where lies what is beyond. Not counted are the first 16 KiB of each body, 8 KiB that its
+            file buffers, and the packet that its connection has just received.
         bodies_file_bytes: of the bodies of all requests, in temporary files; what is beyond is refused.
         bodies_dir: the folder of these files; None for the system's own.
         bodies_loaded_bytes: of the uploads that requests work with at the same time; the others wait.

@@ -9,12 +9,13 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from litestar import Request
 from litestar.exceptions import HTTPException, InternalServerException
+from litestar.types import Receive
 
 from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.request_body import body_of
 
-__all__ = ["AnyRequest", "read_body", "received", "refuse_encoded", "too_large"]
+__all__ = ["AnyRequest", "read_away", "read_body", "received", "refuse_encoded", "too_large"]
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 T = TypeVar("T")
@@ -47,14 +48,16 @@ async def received(request: AnyRequest, arriving: Awaitable[T], within_s: float)
 
 
 async def read_body(request: AnyRequest, *, max_bytes: int) -> bytes:
-    """The whole body. Raises RequestError where it is larger."""
+    """The whole body, which then lies nowhere else any more. Raises RequestError where it is larger."""
     body = body_of(request)
     async with aclosing(request.stream()) as chunks:
         async for chunk in chunks:
             if body.size + len(chunk) > max_bytes:
                 raise too_large(max_bytes)
             await body.write(chunk)
-    return await body.read()
+    data = await body.read()
+    body.discard()
+    return data
 
 
 def refuse_encoded(request: AnyRequest) -> None:
@@ -70,7 +73,7 @@ def too_large(limit_bytes: int) -> RequestError:
     return RequestError(413, "request_too_large", message)
 
 
-async def _read_away(request: AnyRequest, within_s: float) -> None:
+async def read_away(receive: Receive, *, within_s: float) -> None:
     """Take the rest of a body that is refused, as long as it keeps coming.
 
     A client that is still sending would be reset and miss the answer.
@@ -78,11 +81,16 @@ async def _read_away(request: AnyRequest, within_s: float) -> None:
     size = 0
     try:
         async with asyncio.timeout(within_s):
-            while request.is_connected and size < _READ_AWAY_BYTES:  # Litestar's word for: there is more to come
+            while size < _READ_AWAY_BYTES:
                 async with asyncio.timeout(_READ_AWAY_PAUSE_S):
-                    event = await request.receive()
+                    event = await receive()
                 if event["type"] != "http.request" or not event["more_body"]:
                     return
                 size += len(event["body"])
     except TimeoutError:
         return
+
+
+async def _read_away(request: AnyRequest, within_s: float) -> None:
+    if request.is_connected:  # Litestar's word for: there is more to come
+        await read_away(request.receive, within_s=within_s)

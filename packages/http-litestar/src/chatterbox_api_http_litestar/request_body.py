@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _ALWAYS_BYTES: Final = 16 * 2**10
 """What each body may have in memory whatever others hold: a flood of uploads does not refuse short requests."""
-_BATCH_BYTES: Final = 64 * 2**10
+_BATCH_BYTES: Final = 16 * 2**10
 """Written to the file at once; a thread for each packet would cost more than the writing."""
 _STATE_KEY: Final = "chatterbox_api.body"
 
@@ -42,7 +42,7 @@ class RequestBody:
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
         self._batch = bytearray()
-        self._taken = {"memory": 0, "file": 0, "loaded": 0}
+        self._taken = {"memory": 0, "batch": 0, "file": 0, "loaded": 0}
 
     async def write(self, data: bytes) -> None:
         """Append.
@@ -57,7 +57,9 @@ class RequestBody:
             self._budget.take_file(len(data))
             self._taken["file"] += len(data)
             self._batch += data
-            if self._file is None or len(self._batch) >= _BATCH_BYTES:
+            charged = self._budget.take_memory(len(data))
+            self._taken["batch"] += len(data) if charged else 0
+            if not charged or self._file is None or len(self._batch) >= _BATCH_BYTES:
                 await self._flush()
         self.size += len(data)
 
@@ -80,11 +82,12 @@ class RequestBody:
         """
         await self._take_room(stop - start)
         data = await self.read(start, stop)
-        self._discard()
+        self.discard()
         return data
 
     def close(self) -> None:
-        self._discard()
+        """Let go of the bytes, and of the room of those that were taken. Whoever has taken some still has them."""
+        self.discard()
         self._give_back("loaded")
 
     def _fits_into_memory(self, size: int) -> bool:
@@ -100,7 +103,10 @@ class RequestBody:
         if self._file is None:
             self._file = await _in_thread(self._new_file)
         batch, self._batch = self._batch, bytearray()
-        await _in_thread(self._file.write, batch)
+        try:
+            await _in_thread(self._file.write, batch)
+        finally:
+            self._give_back("batch")
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._budget.directory)
@@ -130,17 +136,18 @@ class RequestBody:
                 task.cancel()
             await asyncio.gather(room, gone, return_exceptions=True)
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Let go of the bytes: whoever needs them has read them."""
         self._memory, self._batch = bytearray(), bytearray()
         if (file := self._file) is not None:
             self._file = None
             asyncio.get_running_loop().run_in_executor(None, file.close)  # which waits for what is being written
-        self._give_back("memory")
-        self._give_back("file")
+        for kind in ("memory", "batch", "file"):
+            self._give_back(kind)
 
     def _give_back(self, kind: str) -> None:
-        self._budget.give_back(**{kind: self._taken[kind]})
-        self._taken[kind] = 0
+        taken, self._taken[kind] = self._taken[kind], 0
+        self._budget.give_back(**{"memory" if kind == "batch" else kind: taken})
 
 
 def body_of(request: Request[Any, Any, Any]) -> RequestBody:

@@ -16,6 +16,7 @@ from chatterbox_api_http_litestar.bodies import SpeechBody, VoiceRef, parse_spee
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import read_form
 from chatterbox_api_http_litestar.limits import HttpLimits
+from chatterbox_api_http_litestar.request_body import body_of
 
 __all__ = ["speech_routes"]
 
@@ -38,7 +39,10 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
         form = await read_form(request, files=("voice_file",), texts=SpeechBody.__struct_fields__, limits=limits)
         values, file = form.last_texts(), form.files.get("voice_file")
         body = parse_speech(values, from_form=True)
-        return _answer(body, values, clip=await file.take() if file else None, default_format=_UPLOAD_FORMAT)
+        clip = await file.take() if file else None
+        answer = _answer(body, values, clip=clip, default_format=_UPLOAD_FORMAT)
+        answer.stream.on_clip_done = body_of(request).close
+        return answer
 
     def _answer(
         body: SpeechBody, values: Mapping[str, Any], *, clip: bytes | None, default_format: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import HttpMethod, Request, Response, delete, post, put, route
+from litestar import HttpMethod, Request, delete, post, put, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import UNSET
@@ -19,6 +19,7 @@ from chatterbox_api_core.model import KEEP, Voice
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_http_litestar.bodies import read_voice
 from chatterbox_api_http_litestar.limits import HttpLimits
+from chatterbox_api_http_litestar.sending import BytesAnswer
 from chatterbox_api_http_litestar.voice_views import (
     attachment,
     errors_about,
@@ -117,7 +118,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
         return {"message": f"The voice {voice.name!r} has been removed.", "voice_name": voice.name, "id": voice.id}
 
     @route("/voices/{name:str}/download", http_method=_READ)
-    async def download_voice(name: FromPath[str]) -> Response[bytes]:
+    async def download_voice(name: FromPath[str]) -> BytesAnswer:
         """The clip, byte for byte as it was uploaded."""
         voice = await voices.get(name)
         try:
@@ -125,8 +126,12 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
         except NotFound:  # replaced meanwhile, or removed
             voice = await voices.current(voice)
             data = await voices.audio(voice)
-        headers = {"content-disposition": attachment(voice), "x-content-type-options": "nosniff"}
-        return Response(data, media_type=voice.media_type, headers=headers)
+        headers = {
+            "content-type": voice.media_type,
+            "content-disposition": attachment(voice),
+            "x-content-type-options": "nosniff",
+        }
+        return BytesAnswer(data, headers=headers, limits=limits)
 
     return [get_voice, change_voice, remove_voice, download_voice]
 
