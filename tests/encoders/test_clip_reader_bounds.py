@@ -51,6 +51,7 @@ def test_a_deadline_that_passes_anywhere_is_told(kind: str, monkeypatch: pytest.
         data = atom(b"ftyp", b"M4A \0\0\0\0") + atom(b"moov", b"")
     else:
         data = crafted((9, "/nowhere/a.wav", "/nowhere/b.wav"))[kind]
+    found, jump = "", 0
     for jump in range(1, 200):
         looks = count()
         clock = SimpleNamespace(monotonic=lambda looks=looks, jump=jump: 0.0 if next(looks) < jump else 1e6)
