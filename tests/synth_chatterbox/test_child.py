@@ -70,9 +70,11 @@ def test_it_ends_with_its_input_wherever_that_breaks_off(child: subprocess.Popen
 
 
 @pytest.mark.parametrize("nonsense", [b"\xff" * 64, LENGTHS.pack(2, 0) + b"[]", LENGTHS.pack(5, 0) + b"hello"])
-def test_it_ends_when_it_is_spoken_to_in_riddles(child: subprocess.Popen[bytes], nonsense: bytes) -> None:
+def test_it_says_that_it_fails_when_what_it_is_sent_is_no_frame(
+    child: subprocess.Popen[bytes], nonsense: bytes
+) -> None:
     tell(child, nonsense)
-    assert child.wait(timeout=5) == 0
+    assert child.wait(timeout=5) == 1, "this is no regular end, and the log tells why"
 
 
 def test_jobs_are_done_in_the_order_they_come_and_cancelled_ones_are_left_out(child: subprocess.Popen[bytes]) -> None:

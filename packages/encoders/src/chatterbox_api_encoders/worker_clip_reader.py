@@ -22,7 +22,7 @@ from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited,
 
 __all__ = ["MEMORY_BYTES", "PyavClipReader"]
 
-MEMORY_BYTES: Final = 144 * 2**20
+MEMORY_BYTES: Final = 128 * 2**20
 """What decoding one clip may take. The largest, 300 s at 48 kHz in a file of 10 MiB, takes 112 MiB."""
 _MARGIN_S: Final = 0.5
 """Beyond the deadline, at which the decoder itself stops where it can."""
