@@ -12,6 +12,7 @@ from support.service import running_service
 FAILING: Final = """
 from chatterbox_api_core.errors import SynthesisFailed
 from chatterbox_api_http_litestar.answer import SpeechAnswer
+from chatterbox_api_http_litestar.sending import AnswerUnreadError
 
 body = SpeechAnswer._body
 
@@ -26,7 +27,7 @@ SpeechAnswer._body = fail_later
 
 @pytest.mark.parametrize(
     ("error", "is_kept"),
-    [("KeyError('unexpected')", True), ("SynthesisFailed('It failed.')", False), ("TimeoutError", False)],
+    [("KeyError('unexpected')", True), ("SynthesisFailed('It failed.')", False), ("AnswerUnreadError()", False)],
 )
 def test_a_traceback_is_kept_if_the_error_is_unexpected(tmp_path: Path, error: str, is_kept: bool) -> None:
     site = tmp_path / "site"

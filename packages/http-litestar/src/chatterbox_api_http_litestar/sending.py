@@ -17,7 +17,7 @@ _log: Final = logging.getLogger(__name__)
 _PART_BYTES: Final = 64 * 2**10
 
 
-class AnswerUnreadError(Exception):
+class AnswerUnreadError(TimeoutError):
     """The client has left its answer unread for too long; its connection is to be cut."""
 
 
