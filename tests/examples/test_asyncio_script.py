@@ -42,7 +42,7 @@ def test_speaks_with_installed_adapters(examples: Path, tmp_path: Path) -> None:
         (["--adapters", "nobody", "pyav"], "nobody"),
         (["--clip", "nowhere.wav"], "nowhere.wav"),
         (["-o", "speech.morse"], "morse"),
-        (["..."], "nothing to say"),
+        ([" "], "empty"),
     ],
 )
 def test_failures_are_sentences(examples: Path, tmp_path: Path, arguments: list[str], word: str) -> None:
