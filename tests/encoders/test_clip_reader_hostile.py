@@ -14,12 +14,13 @@ from typing import Any, Final
 
 import pytest
 
+from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_testkit.sounds import sine, wav
 
 SEED: Final = 20261122
 LONG: Final = bool(os.environ.get("CHATTERBOX_LONG_TESTS"))
 COUNT: Final = 20_000 if LONG else 1000
-LONGEST_S: Final = 5.0
+LONGEST_S: Final = ClipLimits().deadline_s
 MOST_BYTES: Final = 200 * 2**20
 TESTS: Final = Path(__file__).parents[1]
 
@@ -72,8 +73,8 @@ def test_each_is_read_or_refused_as_the_contract_says(readings: dict[str, Any]) 
 
 
 def test_none_takes_long(readings: dict[str, Any]) -> None:
-    """Of its own time: the machine may have other things to do. Nothing is waited for, either."""
-    assert readings["slowest_cpu"][0] < LONGEST_S, readings["slowest_cpu"]
+    """The deadline is kept, on a machine that has other things to do; decoders may have a second thread."""
+    assert readings["slowest_cpu"][0] < 2 * LONGEST_S, readings["slowest_cpu"]
     assert readings["slowest"][0] < 6 * LONGEST_S, readings["slowest"]
 
 

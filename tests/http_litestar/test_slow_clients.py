@@ -15,14 +15,20 @@ import psutil
 import pytest
 from support.in_process import serving, speech_service
 
+from chatterbox_api.connections import Connection
 from chatterbox_api_core.formats import FORMATS
 from chatterbox_api_core.model import AudioFormat
+from chatterbox_api_core.read_ahead import ReadAhead
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
-from chatterbox_api_core.spool import SpoolBudget
+from chatterbox_api_core.speech_stream import SpeechStream
+from chatterbox_api_core.spool import Spool, SpoolBudget
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_http_litestar import HttpLimits
+from chatterbox_api_http_litestar.incoming import Incoming
+from chatterbox_api_http_litestar.request_body import RequestBody
+from chatterbox_api_testkit.sounds import sine, wav
 
 LONG: Final = "This goes on and on. " * 40
 STREAM: Final = {"input": LONG, "response_format": "wav-float", "stream": True, "sample_rate": 48_000}
@@ -158,3 +164,32 @@ async def test_aborted_streams_let_go_of_their_bytes_without_the_collector() -> 
         before_mb = await abort(10)
         grown_mb = await abort(30) - before_mb
     assert grown_mb < 30, "thirty of them would hold 300 MB"
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("whole", [True, False], ids=["read", "left"])
+@pytest.mark.parametrize("request_of", ["stream", "complete", "upload", "refused", "unknown"])
+async def test_nothing_of_a_request_waits_for_the_collector(request_of: str, whole: bool) -> None:
+    """However it ends: a circle of references would keep it, a little for each request."""
+    held = {Connection, Incoming, RequestBody, SpeechStream, ReadAhead, Spool}
+    upload = {"data": {"input": "Hi."}, "files": {"voice_file": ("a.wav", wav(sine(300, 2)))}}
+    path, content = {
+        "stream": ("/v1/audio/speech", {"json": STREAM}),
+        "complete": ("/v1/audio/speech", {"json": {"input": "Hi."}}),
+        "upload": ("/v1/audio/speech/upload", upload),
+        "refused": ("/v1/audio/speech", {"json": {"input": ""}}),
+        "unknown": ("/v1/nothing", {"content": b"a"}),
+    }[request_of]
+
+    async def left() -> list[str]:
+        await asyncio.sleep(0.02)
+        return [type(each).__name__ for each in gc.get_objects() if type(each) in held]
+
+    async with serving(speech_service(ToneSynthesizer())) as url:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            for _ in range(3):
+                async with client.stream("POST", path, **content) as answer:
+                    await (answer.aread() if whole else anext(answer.aiter_raw()))
+        async with asyncio.timeout(10):
+            while await left():
+                pass

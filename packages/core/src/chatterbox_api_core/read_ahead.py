@@ -77,8 +77,13 @@ class ReadAhead:
     def _finish(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             task.exception()  # seen, so that asyncio does not report what nobody read
-        self._on_done()
+        on_done, self._on_done = self._on_done, _nothing  # it may hold the one who holds this object: no circle
+        on_done()
         self._advanced.set()
+
+
+def _nothing() -> None:
+    """Nobody is called a second time."""
 
 
 async def _closed() -> None:

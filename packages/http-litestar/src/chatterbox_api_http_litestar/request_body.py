@@ -166,6 +166,7 @@ def request_bodies(budget: BodyBudget) -> Callable[[ASGIApp], ASGIApp]:
             try:
                 await app(scope, receive, send)
             finally:
+                del scope["state"][_STATE_KEY]  # it holds `receive`, which holds the scope: no circle
                 body.close()
 
         return with_body
