@@ -15,7 +15,7 @@ from support.service import RunningService, run_cli, running_service
 from chatterbox_api_testkit.sounds import sine, wav
 
 LONG = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
-UPLOADS = 126 if LONG else 50
+UPLOADS = 100 if LONG else 50
 CLIP = wav(sine(300, 2))
 MIB = 2**20
 
