@@ -8,7 +8,7 @@ import gc
 import json
 import socket
 from collections.abc import Generator
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import psutil
@@ -172,14 +172,15 @@ async def test_aborted_streams_let_go_of_their_bytes_without_the_collector() -> 
 async def test_nothing_of_a_request_waits_for_the_collector(request_of: str, whole: bool) -> None:
     """However it ends: a circle of references would keep it, a little for each request."""
     held = {Connection, Incoming, RequestBody, SpeechStream, ReadAhead, Spool}
-    upload = {"data": {"input": "Hi."}, "files": {"voice_file": ("a.wav", wav(sine(300, 2)))}}
-    path, content = {
+    upload: dict[str, Any] = {"data": {"input": "Hi."}, "files": {"voice_file": ("a.wav", wav(sine(300, 2)))}}
+    requests: dict[str, tuple[str, dict[str, Any]]] = {
         "stream": ("/v1/audio/speech", {"json": STREAM}),
         "complete": ("/v1/audio/speech", {"json": {"input": "Hi."}}),
         "upload": ("/v1/audio/speech/upload", upload),
         "refused": ("/v1/audio/speech", {"json": {"input": ""}}),
         "unknown": ("/v1/nothing", {"content": b"a"}),
-    }[request_of]
+    }
+    path, content = requests[request_of]
 
     async def left() -> list[str]:
         await asyncio.sleep(0.02)
