@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from support.in_process import serving, speech_service
 
-from chatterbox_api.connections import ConnectionLimits
+from chatterbox_api.connections import Connection, ConnectionLimits
 from chatterbox_api_core.reference import ToneSynthesizer
 
 QUICK = ConnectionLimits(header_s=0.5, keep_alive_s=0.5, stall_s=0.5, body_s=0.5)
@@ -237,3 +238,20 @@ async def _received(reader: asyncio.StreamReader) -> int:
     except ConnectionError:
         return received
     return received
+
+
+async def test_what_is_sent_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without TCP_NODELAY a body waits behind its headers for the client's acknowledgement, which may take 40 ms."""
+    accepted: list[int] = []
+    connection_made = Connection.connection_made
+
+    def seen(self: Connection, transport: asyncio.Transport) -> None:
+        connection_made(self, transport)
+        accepted.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(Connection, "connection_made", seen)
+    async with connection() as (reader, writer, _):
+        writer.write(HEALTH)
+        await reader.readuntil(b"\r\n\r\n")
+    assert len(accepted) == 1
+    assert accepted[0]

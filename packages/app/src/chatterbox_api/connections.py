@@ -141,7 +141,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server_state.by_silence.pop(self, None)
-        self.app = self._app  # no request follows; the bound method would be a circle that only the collector ends
+        self.app = self._app  # no request follows, and the bound method would be a reference cycle
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

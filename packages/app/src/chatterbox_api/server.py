@@ -67,7 +67,8 @@ def hold_port(host: str, port: int) -> Generator[socket.socket, None, None]:
             field="PORT",
             remedy="Choose another PORT or HOST, or stop what listens there.",
         ) from None
-    with socket.socket(family, socket.SOCK_STREAM) as ours:
+    # asyncio sets TCP_NODELAY only where the protocol is named, and the sockets that are accepted inherit the name.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as ours:
         # With SO_REUSEADDR alone, another socket could be bound there until this one listens.
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         ours.bind((address[0], free_port, *address[2:]))

@@ -62,8 +62,8 @@ class ReadAhead:
         self._spool.close()
         self._task.cancel()
         await asyncio.wait((self._task,))
-        # A task keeps its exception, whose traceback keeps every frame of the work, this object among them: a circle
-        # that holds the encoder until Python's collector comes by.
+        # A task keeps its exception, whose traceback keeps every frame of the work, this object among them: a reference
+        # cycle that holds the encoder until Python's collector comes by.
         self._task = asyncio.create_task(_closed())
         await asyncio.wait((self._task,))
 
@@ -77,13 +77,9 @@ class ReadAhead:
     def _finish(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             task.exception()  # seen, so that asyncio does not report what nobody read
-        on_done, self._on_done = self._on_done, _nothing  # it may hold the one who holds this object: no circle
-        on_done()
+        self._on_done()
+        del self._on_done  # it may hold the owner of this object, which would be a reference cycle
         self._advanced.set()
-
-
-def _nothing() -> None:
-    """Nobody is called a second time."""
 
 
 async def _closed() -> None:

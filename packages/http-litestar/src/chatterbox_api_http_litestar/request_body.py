@@ -166,8 +166,8 @@ def request_bodies(budget: BodyBudget) -> Callable[[ASGIApp], ASGIApp]:
             try:
                 await app(scope, receive, send)
             finally:
-                del scope["state"][_STATE_KEY]  # it holds `receive`, which holds the scope: no circle
                 body.close()
+                scope["state"].pop(_STATE_KEY, None)  # `receive`, which it holds, holds the scope: a reference cycle
 
         return with_body
 
