@@ -25,6 +25,7 @@ from chatterbox_api_testkit.sounds import collect, prompt, voice_like
 from chatterbox_api_worker.spec import Timeouts
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it goes home."
+QUICK = Timeouts(load_s=30, stall_s=1, ping_s=1, cancel_s=0.5, retry_s=0.5)
 
 
 def pitch_hz(pcm: Pcm) -> float:
@@ -69,14 +70,35 @@ async def test_a_silent_clip_is_the_default_voice() -> None:
         assert pitch_hz(silent) == pytest.approx(pitch_hz(await collect(engine.speak(Utterance(SENTENCE), None))), 0.05)
 
 
-def children_of_espeak() -> list[psutil.Process]:
+def children_of_espeak(module: str = "child") -> list[psutil.Process]:
     """The engine's processes, among those that other tests may keep."""
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):  # one that has just ended has no command line
-            if any("synth_espeak" in word for word in child.cmdline()):
+            if f"chatterbox_api_synth_espeak.{module}" in child.cmdline():
                 found.append(child)
     return found
+
+
+async def test_one_process_measures_for_all_and_may_be_lost() -> None:
+    """It is there once a clip needs it: Praat takes 65 MB."""
+    async with EspeakSynthesizer.open(processes=3, timeouts=QUICK) as engine:
+
+        async def spoken_hz(hz: int, name: str) -> float:
+            clip = prompt(voice_like(hz, 3), key=f"{name} {hz}")
+            return pitch_hz(await collect(engine.speak(Utterance(SENTENCE), clip)))
+
+        assert children_of_espeak("pitch_worker") == []
+        first = await asyncio.gather(*(spoken_hz(hz, "first") for hz in (90, 140, 250)))
+        (worker,) = children_of_espeak("pitch_worker")
+        worker.kill()
+        assert await spoken_hz(90, "after it was killed") == pytest.approx(first[0], rel=0.02)
+        (worker,) = children_of_espeak("pitch_worker")
+        await frozen(worker)
+        assert await spoken_hz(250, "after it froze") == pytest.approx(first[2], rel=0.02)
+        assert len(children_of_espeak("pitch_worker")) == 1
+        assert first[0] < first[1] < first[2]
+    assert children_of_espeak("pitch_worker") == []
 
 
 async def test_killed_children_are_replaced_and_the_work_is_done_again() -> None:
@@ -110,9 +132,6 @@ async def test_a_frozen_child_is_replaced_when_it_is_left() -> None:
         child.suspend()
         await sound.aclose()
         assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 1
-
-
-QUICK = Timeouts(load_s=30, stall_s=1, ping_s=1, cancel_s=0.5, retry_s=0.5)
 
 
 async def frozen(child: psutil.Process) -> None:

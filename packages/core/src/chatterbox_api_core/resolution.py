@@ -61,7 +61,7 @@ class VoiceResolver:
         clip_reader: ClipReader,
         limits: ClipLimits | None = None,
         sample: bytes | None = None,
-        decoded_bytes: int = 64 * 2**20,
+        decoded_bytes: int = 32 * 2**20,
     ) -> None:
         self._library, self._clip_reader = library, clip_reader
         self._limits = limits or ClipLimits()

@@ -4,7 +4,6 @@ Jobs, beside a header's "do":
 
     describe    to {"rate_hz", "languages": {tag: [voice, name]}}
     speak       {"text", "voice", "rate", "pitch"}, to pieces of float32 samples
-    measure     {"rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where nothing is voiced
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed
 from chatterbox_api_worker.frames import Header, Payload
 from chatterbox_api_worker.serving import Job, JobContext, Progress, serve
 
-__all__ = ["Espeak", "failure", "load", "median_pitch_hz"]
+__all__ = ["Espeak", "failure", "load"]
 
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8, _CHARACTERS = 2, 0x8000, 1, 1
 _RATE, _PITCH = 1, 3
@@ -116,17 +115,6 @@ def _tags(address: int) -> list[tuple[int, str]]:
     return tags
 
 
-def median_pitch_hz(samples: bytes, rate_hz: int) -> float | None:
-    """Of the voiced parts of a clip, by Praat; None where nothing is voiced."""
-    import numpy as np
-    import parselmouth
-
-    sound = parselmouth.Sound(np.frombuffer(samples, np.float32).astype(np.float64), rate_hz)
-    track = sound.to_pitch(pitch_floor=50, pitch_ceiling=600).selected_array["frequency"]
-    voiced = track[track > 0]
-    return float(np.median(voiced)) if len(voiced) else None
-
-
 def load(config: Header, report: Progress) -> dict[str, Job]:
     """The jobs, around an espeak-ng that is set up once. Raises ConfigurationError where its data is not found."""
     try:
@@ -145,10 +133,7 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
         context.checkpoint()
         return {}, b""
 
-    def measure(header: Header, samples: bytes, context: JobContext) -> tuple[Header, Payload]:
-        return {"hz": median_pitch_hz(samples, header["rate_hz"])}, b""
-
-    return {"describe": describe, "measure": measure, "speak": speak}
+    return {"describe": describe, "speak": speak}
 
 
 class _Speech:

@@ -1,4 +1,4 @@
-"""The Synthesizer: a pool of processes, one per request that speaks.
+"""The Synthesizer: a pool of processes, one per request that speaks, and one process that measures clips.
 
 espeak-ng cannot clone and says so. Yet two voices must not sound alike: a prompt's median pitch decides which of
 its voices speaks, and how high.
@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, SynthesisFailed
@@ -30,25 +30,32 @@ _SPEED = (0.46, 4.0)
 _MEASURED_S = 10.0
 _REMEMBERED_PITCHES = 10_000
 TIMEOUTS: Final = Timeouts(load_s=30.0, wait_s=30.0, stall_s=20.0, ping_s=5.0, cancel_s=0.5, retry_s=2.0)
-"""espeak-ng makes a minute of sound in a fraction of a second; measuring a clip takes the longest."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Voice:
-    """What decides a request's pitch: the clip, while it has to be measured, else what is known of it."""
-
-    pitch_hz: float | None = None
-    key: str = ""
-    clip: Pcm | None = None
+"""espeak-ng makes a minute of sound in a fraction of a second."""
+_PITCH_WORKER: Final = WorkerSpec(
+    module="chatterbox_api_synth_espeak.pitch_worker",
+    name="process that measures clips",
+    title="Praat",
+    code_prefix="engine",
+)
+_PITCH_IDLE_S = 300.0
+"""After which the memory that Praat takes is given back."""
 
 
 class EspeakSynthesizer:
     """A Synthesizer. Use `open`."""
 
     def __init__(
-        self, pool: WorkerPool, *, concurrent: int, rate_hz: int, voices: dict[str, tuple[str, str]], language: str
+        self,
+        pool: WorkerPool,
+        pitch_worker: Supervisor,
+        *,
+        concurrent: int,
+        rate_hz: int,
+        voices: dict[str, tuple[str, str]],
+        language: str,
     ) -> None:
         self._pool, self._rate_hz, self._language = pool, rate_hz, language
+        self._pitch_worker = pitch_worker
         self._voices = {tag: voice for tag, (voice, _) in voices.items()}
         self._pitches: OrderedDict[str, float | None] = OrderedDict()
         self._capabilities = Capabilities(
@@ -66,7 +73,7 @@ class EspeakSynthesizer:
     async def open(
         cls, *, processes: int = 4, language: str = "en-us", data_path: str = "", timeouts: Timeouts = TIMEOUTS
     ) -> AsyncGenerator[EspeakSynthesizer, None]:
-        """An engine for as long as the context lasts; its processes are started at once.
+        """An engine for as long as the context lasts; the processes that speak are started at once.
 
         Args:
             processes: that speak, each for one request at a time.
@@ -99,8 +106,15 @@ class EspeakSynthesizer:
                     field="ESPEAK_LANGUAGE",
                     remedy="Use a tag such as en-us, de or pt-br.",
                 )
+            pitch_worker = Supervisor(_PITCH_WORKER, timeouts=replace(timeouts, idle_s=_PITCH_IDLE_S))
+            stack.push_async_callback(pitch_worker.close)
             yield cls(
-                pool, concurrent=processes, rate_hz=about["rate_hz"], voices=about["languages"], language=language
+                pool,
+                pitch_worker,
+                concurrent=processes,
+                rate_hz=about["rate_hz"],
+                voices=about["languages"],
+                language=language,
             )
 
     @property
@@ -113,11 +127,11 @@ class EspeakSynthesizer:
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
         """As the port says. Where a process is lost before the first sound, another does the work again."""
-        voice = await self._known_voice(prompt)
+        pitch_hz = None if prompt is None else await self._pitch_hz(prompt)
         for retry in (False, True):
             began = False
             try:
-                async with aclosing(self._attempt(utterance, voice)) as sound:
+                async with aclosing(self._attempt(utterance, pitch_hz)) as sound:
                     async for pcm in sound:
                         began = True
                         yield pcm
@@ -127,36 +141,36 @@ class EspeakSynthesizer:
                 if began or retry:
                     raise SynthesisFailed(str(error), code=error.code) from error
 
-    async def _attempt(self, utterance: Utterance, voice: _Voice) -> AsyncGenerator[Pcm, None]:
-        async with self._pool.lease() as worker:
-            variant, pitch = nearest(await self._pitch_hz(worker, voice))
-            job = {
-                "do": "speak",
-                "text": utterance.text,
-                "voice": self._voices[utterance.language or self._language] + variant,
-                "rate": round(_WORDS_PER_MINUTE * utterance.speed),
-                "pitch": pitch,
-            }
-            async with aclosing(worker.stream(job)) as pieces:
-                async for _, samples in pieces:
-                    if samples.nbytes:
-                        yield Pcm(samples.cast("f"), self._rate_hz)
+    async def _attempt(self, utterance: Utterance, pitch_hz: float | None) -> AsyncGenerator[Pcm, None]:
+        variant, pitch = nearest(pitch_hz)
+        job = {
+            "do": "speak",
+            "text": utterance.text,
+            "voice": self._voices[utterance.language or self._language] + variant,
+            "rate": round(_WORDS_PER_MINUTE * utterance.speed),
+            "pitch": pitch,
+        }
+        async with self._pool.lease() as worker, aclosing(worker.stream(job)) as pieces:
+            async for _, samples in pieces:
+                if samples.nbytes:
+                    yield Pcm(samples.cast("f"), self._rate_hz)
 
-    async def _known_voice(self, prompt: VoicePrompt | None) -> _Voice:
-        """The pitch where it is remembered, else the clip to measure."""
-        if prompt is None:
-            return _Voice()
-        if prompt.key in self._pitches:
-            self._pitches.move_to_end(prompt.key)
-            return _Voice(pitch_hz=self._pitches[prompt.key])
-        return _Voice(key=prompt.key, clip=await prompt.pcm())
-
-    async def _pitch_hz(self, worker: Supervisor, voice: _Voice) -> float | None:
-        if voice.clip is None:
-            return voice.pitch_hz
-        first = voice.clip.samples[: round(_MEASURED_S * voice.clip.rate_hz)]
-        found, _ = await worker.run({"do": "measure", "rate_hz": voice.clip.rate_hz}, first.cast("B"))
-        self._pitches[voice.key] = found["hz"]
+    async def _pitch_hz(self, prompt: VoicePrompt) -> float | None:
+        """What is remembered, else what is measured; where the process is lost under it, once more by the next."""
+        if prompt.key not in self._pitches:
+            clip = await prompt.pcm()
+            first = clip.samples[: round(_MEASURED_S * clip.rate_hz)].cast("B")
+            job = {"do": "measure", "rate_hz": clip.rate_hz}
+            try:
+                found, _ = await self._pitch_worker.run(job, first)
+            except WorkerExited as lost:
+                _log.warning("%s", lost)
+                try:
+                    found, _ = await self._pitch_worker.run(job, first)
+                except WorkerExited as error:
+                    raise SynthesisFailed(str(error), code=error.code) from error
+            self._pitches[prompt.key] = found["hz"]
+        self._pitches.move_to_end(prompt.key)
         while len(self._pitches) > _REMEMBERED_PITCHES:
             self._pitches.popitem(last=False)
-        return self._pitches[voice.key]
+        return self._pitches[prompt.key]

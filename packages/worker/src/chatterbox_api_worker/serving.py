@@ -119,6 +119,7 @@ class Worker:
                 self.send({"id": header["id"], "event": "cancelled"})
             elif not self._do(jobs[header["do"]], header, payload):
                 return 2
+            del payload  # it may be large, and the next job may be long in coming
             self._forget(header["id"])
 
     def is_cancelled(self, number: int) -> bool:
