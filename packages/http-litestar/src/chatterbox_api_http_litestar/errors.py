@@ -63,6 +63,18 @@ STATUS_OF: Final[dict[type[ChatterboxError], tuple[int, bool]]] = {
 _COSTLY: Final = ("engine_died", "engine_hung", "out_of_memory")
 """What a request did to the engine it would do again, and clients repeat by themselves."""
 
+WIRE_FIELDS: Final = {
+    # core's attribute: the field of a request
+    "audio_format": "response_format",
+    "clip": "voice_file",
+    "loudness_lufs": "loudness",
+    "paragraph_pause_s": "paragraph_pause_ms",
+    "sample_rate_hz": "sample_rate",
+    "sentence_pause_s": "sentence_pause_ms",
+    "tempo": "speed",
+    "text": "input",
+}
+
 _LITESTAR_CODES: Final = {
     400: ("invalid_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address."),
@@ -81,7 +93,8 @@ def _on_core_error(request: Request[Any, Any, Any], error: ChatterboxError) -> R
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
     if status >= 500 and error.code != "draining":
         _log.error("%s %s: %s", request_id(request.scope), error.code, error, exc_info=error.__cause__)
-    return _answer(status, message=str(error), code=error.code, param=error.field, headers=headers)
+    param = None if error.field is None else WIRE_FIELDS.get(error.field, error.field)
+    return _answer(status, message=str(error), code=error.code, param=param, headers=headers)
 
 
 def _on_request_error(request: Request[Any, Any, Any], error: RequestError) -> Response[Any]:

@@ -20,6 +20,7 @@ __all__ = [
     "ClipLimits",
     "ClipReport",
     "Effect",
+    "EncodeOptions",
     "Keep",
     "Language",
     "ParameterSpec",
@@ -47,17 +48,17 @@ class Pcm:
 
     Attributes:
         samples: 1-D, format "f" (32-bit float), read-only, nominally within ±1.0.
-        rate_hz: samples per second.
+        sample_rate_hz: samples per second.
     """
 
     samples: Samples
-    rate_hz: int
+    sample_rate_hz: int
 
     def __post_init__(self) -> None:
         if self.samples.format != "f" or self.samples.ndim != 1:
             raise TypeError(f"samples must be 1-D float32, not {self.samples.ndim}-D {self.samples.format!r}")
-        if self.rate_hz <= 0:
-            raise ValueError(f"rate_hz must be positive, not {self.rate_hz}")
+        if self.sample_rate_hz <= 0:
+            raise ValueError(f"sample_rate_hz must be positive, not {self.sample_rate_hz}")
         object.__setattr__(self, "samples", self.samples.toreadonly())
 
     def __len__(self) -> int:
@@ -65,23 +66,23 @@ class Pcm:
 
     @property
     def duration_s(self) -> float:
-        return len(self.samples) / self.rate_hz
+        return len(self.samples) / self.sample_rate_hz
 
     @classmethod
-    def from_floats(cls, samples: Iterable[float], *, rate_hz: int) -> Pcm:
-        return cls(memoryview(array("f", samples)), rate_hz)
+    def from_floats(cls, samples: Iterable[float], *, sample_rate_hz: int) -> Pcm:
+        return cls(memoryview(array("f", samples)), sample_rate_hz)
 
     @classmethod
-    def from_s16le(cls, data: bytes, *, rate_hz: int) -> Pcm:
+    def from_s16le(cls, data: bytes, *, sample_rate_hz: int) -> Pcm:
         """From 16-bit signed little-endian bytes, as most tools write them."""
         integers = array("h", data)
         if sys.byteorder == "big":
             integers.byteswap()
-        return cls.from_floats([value / 32768 for value in integers], rate_hz=rate_hz)
+        return cls.from_floats([value / 32768 for value in integers], sample_rate_hz=sample_rate_hz)
 
     @classmethod
-    def silence(cls, duration_s: float, *, rate_hz: int) -> Pcm:
-        return cls(memoryview(bytes(4 * round(duration_s * rate_hz))).cast("f"), rate_hz)
+    def silence(cls, duration_s: float, *, sample_rate_hz: int) -> Pcm:
+        return cls(memoryview(bytes(4 * round(duration_s * sample_rate_hz))).cast("f"), sample_rate_hz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +163,14 @@ class Utterance:
         language: one of the engine's languages, or None for its own choice.
         speed: 1.0 is the engine's natural pace; within the engine's `speed` range.
         seed: the same seed, text and voice repeat a result as far as the engine can.
-        params: checked against the engine's ParameterSpecs.
+        parameters: the engine's own, checked against its ParameterSpecs.
     """
 
     text: str
     language: str | None = None
     speed: float = 1.0
     seed: int | None = None
-    params: Mapping[str, float | int | str] = field(default_factory=dict)
+    parameters: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,22 +212,23 @@ class Capabilities:
     """What an engine can do; constant while it is open.
 
     Attributes:
-        clones: whether a prompt is imitated, or only told apart from others.
-        languages: those it can be asked for; empty when it has no choice.
-        default_language: the tag of the one it speaks when none is asked for; None where it cannot tell.
-        rate_hz: of every Pcm it yields.
-        concurrent: how many `speak` calls may run at once.
+        supports_cloning: whether a prompt is imitated, or only told apart from others.
+        languages: those that a request may choose; empty when the engine has no choice.
+        sample_rate_hz: of every Pcm that it yields.
+        max_concurrency: how many `speak` calls may run at once.
         max_chars: the longest text of one Utterance.
-        speed: slowest and fastest factor it honours itself; the encoder's tempo does the rest.
+        speed: the slowest and the fastest factor that it honours itself; the encoder's tempo does the rest.
+        parameters: those of its own, which a request may set.
+        default_language: the tag of the one that it speaks when none is chosen; None where it cannot tell.
     """
 
-    clones: bool
+    supports_cloning: bool
     languages: tuple[Language, ...]
-    rate_hz: int
-    concurrent: int
+    sample_rate_hz: int
+    max_concurrency: int
     max_chars: int
     speed: tuple[float, float] = (1.0, 1.0)
-    params: tuple[ParameterSpec, ...] = ()
+    parameters: tuple[ParameterSpec, ...] = ()
     default_language: str | None = None
 
 
@@ -237,8 +239,8 @@ class AudioFormat:
     Attributes:
         media_type: with which it is sent.
         streams: sent as it is made unless the request says otherwise; else sent complete.
-        rates_hz: those it can have; empty for any from 8,000 to 48,000.
-        usual_rate_hz: the one it has unless another is asked for, where the bytes do not say which it is.
+        sample_rates_hz: those it can have; empty for any from 8,000 to 48,000.
+        default_sample_rate_hz: the one it has unless another is asked for, where the bytes do not say which it is.
     """
 
     name: str
@@ -246,12 +248,40 @@ class AudioFormat:
     extension: str
     streams: bool
     help: str
-    rates_hz: tuple[int, ...] = ()
-    usual_rate_hz: int | None = None
+    sample_rates_hz: tuple[int, ...] = ()
+    default_sample_rate_hz: int | None = None
 
 
-Effect: TypeAlias = Literal["tempo", "loudness", "trim", "out_rate"]
-"""What an encoder may do to the sound on its way; see `ports.Encoder.open`."""
+Effect: TypeAlias = Literal["tempo", "loudness", "trim", "sample_rate"]
+"""What an encoder may do to the sound on its way; see `EncodeOptions`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """What an encoder does to the sound on its way; the defaults do nothing.
+
+    Attributes:
+        tempo: from 0.25 to 4; 2.0 takes half the time at the same pitch.
+        loudness_lufs: EBU R128 target, from -40 to -5; None leaves the loudness as it is.
+        trim: whether silence at both ends is cut off.
+        sample_rate_hz: of the result, from 8,000 to 48,000; None is the nearest that the format has to the input's.
+    """
+
+    tempo: float = 1.0
+    loudness_lufs: float | None = None
+    trim: bool = False
+    sample_rate_hz: int | None = None
+
+    @property
+    def effects(self) -> frozenset[Effect]:
+        """The effects that an encoder must have to honour these options."""
+        wanted: dict[Effect, bool] = {
+            "tempo": self.tempo != 1.0,
+            "loudness": self.loudness_lufs is not None,
+            "trim": self.trim,
+            "sample_rate": self.sample_rate_hz is not None,
+        }
+        return frozenset(effect for effect, is_wanted in wanted.items() if is_wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +291,8 @@ class ClipLimits:
     max_bytes: int = 10 * 2**20
     min_duration_s: float = 1.0
     max_duration_s: float = 300.0
-    min_rate_hz: int = 4_000
-    max_rate_hz: int = 192_000
+    min_sample_rate_hz: int = 4_000
+    max_sample_rate_hz: int = 192_000
     max_channels: int = 8
     deadline_s: float = 5.0
 
@@ -275,7 +305,7 @@ class ClipReport:
 
     Attributes:
         duration_s: of the sound, as decoded.
-        rate_hz: samples per second of the sound in the file.
+        sample_rate_hz: samples per second of the sound in the file.
         channels: of the sound in the file; the clip itself is mono, their mean.
         media_type: by its content, one of `formats.CLIP_EXTENSIONS`.
         level_dbfs: root mean square of the frames that carry speech; of all where none does.
@@ -292,7 +322,7 @@ class ClipReport:
     """
 
     duration_s: float
-    rate_hz: int
+    sample_rate_hz: int
     channels: int
     media_type: str = "audio/wav"
     level_dbfs: float | None = None
