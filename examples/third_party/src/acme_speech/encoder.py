@@ -22,6 +22,7 @@ class AuEncoder:
 
     formats: tuple[AudioFormat, ...] = (AU,)
     effects: frozenset[Effect] = frozenset()
+    inline_formats: frozenset[str] = frozenset()
 
     def open(
         self,

@@ -21,6 +21,7 @@ from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.types import AudioFormat, Effect, EncodeOptions, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples, frame_of
 from chatterbox_api_encoders.samples import finite
+from chatterbox_api_encoders.uncompressed import UNCOMPRESSED, UncompressedStreamEncoder
 
 __all__ = ["BitRates", "PyavEncoder"]
 
@@ -55,17 +56,15 @@ class _Row:
 
 # Pages and clusters of a tenth of a second, so that sound leaves soon after it is made.
 _OGG_PAGES: Final = {"page_duration": "100000"}
+# Clients join streamed bodies: a tag, or the Info frame that counts the frames of one body, would lie amid the sound.
+_BARE_MP3: Final = {"write_xing": "0", "id3v2_version": "0"}
 _WEBM_CLUSTERS: Final = {"live": "1", "cluster_time_limit": "100"}
 _MP4_FRAGMENTS: Final = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "100000"}
 _ROWS: Final[Mapping[str, _Row]] = {
-    WAV.name: _Row("wav", "pcm_s16le", "s16"),
-    WAV_24.name: _Row("wav", "pcm_s24le", "s32"),
-    WAV_FLOAT.name: _Row("wav", "pcm_f32le", "flt"),
-    MP3.name: _Row("mp3", "libmp3lame", "fltp", 1152, "mp3"),
+    MP3.name: _Row("mp3", "libmp3lame", "fltp", 1152, "mp3", _BARE_MP3),
     FLAC.name: _Row("flac", "flac", "s16", 4096),
     OPUS.name: _Row("ogg", "libopus", "flt", 960, "opus", _OGG_PAGES, {"application": "audio"}),
     AAC.name: _Row("adts", "aac", "fltp", 1024, "aac"),
-    PCM.name: _Row("s16le", "pcm_s16le", "s16"),
     M4A.name: _Row("ipod", "aac", "fltp", 1024, "aac", _MP4_FRAGMENTS),
     WEBM.name: _Row("webm", "libopus", "flt", 960, "opus", _WEBM_CLUSTERS, {"application": "audio"}),
 }
@@ -76,6 +75,7 @@ class PyavEncoder:
 
     formats: tuple[AudioFormat, ...] = (WAV, MP3, FLAC, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
     effects: frozenset[Effect] = EFFECTS
+    inline_formats: frozenset[str] = frozenset(UNCOMPRESSED)
 
     def __init__(self, bit_rates: BitRates | None = None) -> None:
         self._bit_rates = bit_rates or BitRates()
@@ -88,13 +88,17 @@ class PyavEncoder:
         input_rate_hz: int,
         streaming: bool,
         options: EncodeOptions,
-    ) -> PyavStreamEncoder:
-        row = _ROWS[audio_format.name]
+    ) -> PyavStreamEncoder | UncompressedStreamEncoder:
+        name = audio_format.name
         rate_hz = options.sample_rate_hz or rate_for(audio_format, input_rate_hz=input_rate_hz)
+        effects = Effects(replace(options, sample_rate_hz=rate_hz), input_rate_hz=input_rate_hz)
+        if name in UNCOMPRESSED:
+            return UncompressedStreamEncoder(name, sink, effects, sample_rate_hz=rate_hz, streaming=streaming)
+        row = _ROWS[name]
         return PyavStreamEncoder(
             row,
             sink,
-            Effects(replace(options, sample_rate_hz=rate_hz), input_rate_hz=input_rate_hz),
+            effects,
             sample_rate_hz=rate_hz,
             bit_rate=1000 * getattr(self._bit_rates, row.lossy) if row.lossy else None,
             streaming=streaming,

@@ -29,6 +29,7 @@ class SoundfileEncoder:
 
     formats: tuple[AudioFormat, ...] = (OGG,)
     effects: frozenset[Effect] = EFFECTS
+    inline_formats: frozenset[str] = frozenset()
 
     def __init__(self, *, quality: float = 5.0) -> None:
         self._quality = quality

@@ -68,6 +68,9 @@ class EncoderContract(Contract):
                 assert list(parts.samples) == pytest.approx(list(whole.samples), abs=1e-4), offered.name
                 self.check_length(offered, whole, tone.duration_s)
 
+    def test_what_is_encoded_inline_is_offered(self) -> None:
+        assert self.encoder.inline_formats <= {offered.name for offered in self.encoder.formats}
+
     def test_the_sink_of_a_complete_body_stays_open(self) -> None:
         for offered in self.encoder.formats:
             sink = BytesIO()

@@ -43,6 +43,7 @@ class WavEncoder:
 
     formats: tuple[AudioFormat, ...] = (WAV,)
     effects: frozenset[Effect] = frozenset()
+    inline_formats: frozenset[str] = frozenset()
 
     def open(
         self,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from chatterbox_api_core.speech.spool import Spool
 
@@ -15,31 +14,40 @@ _CHUNK_BYTES: Final = 256 * 1024
 
 
 class ReadAhead:
-    """An async iterator of bytes. Made in a running event loop; must be closed, and closes the steps and the spool.
+    """An async iterator of bytes. Made in a running event loop; must be started, and closed.
 
     Args:
-        steps: the work; with each step it may have written into the spool.
-        whole: hand over nothing before all is made, for sizes that are true.
-        on_done: called once the steps are closed, whatever ended them.
+        spool: what the work writes into; it is closed with this object.
+        streaming: whether bytes are handed over as they are made; otherwise none before all is made, for true sizes.
+        on_done: called once the work has ended, whatever ended it.
     """
 
-    def __init__(
-        self, steps: AsyncGenerator[None, None], spool: Spool, *, whole: bool, on_done: Callable[[], None]
-    ) -> None:
-        self._steps, self._spool, self._whole, self._on_done = steps, spool, whole, on_done
+    def __init__(self, spool: Spool, *, streaming: bool, on_done: Callable[[], None]) -> None:
+        self._spool, self._streaming, self._on_done = spool, streaming, on_done
         self._advanced = asyncio.Event()
         self._begun = False
-        self._task = asyncio.create_task(self._run())
+        self._task: asyncio.Task[None]
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin the work, which calls `advance` whenever it has written sound into the spool."""
+        self._task = asyncio.create_task(work)
         self._task.add_done_callback(self._finish)
+
+    def advance(self) -> None:
+        """There may be more bytes in the spool."""
+        self._begun = True
+        self._advanced.set()
 
     def __aiter__(self) -> ReadAhead:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next bytes. What the steps raised comes after all the bytes before it; of a whole, instead of them."""
+        """The next bytes. What the work raised comes after all the bytes before it; of a whole, instead of them."""
         # A header that is written before the first sound is no sound: until then a failure comes instead of bytes.
-        if self._whole or not self._begun:
-            await (self.size_bytes() if self._whole else self._advanced.wait())
+        if not self._streaming:
+            await self.size_bytes()
+        elif not self._begun:
+            await self._advanced.wait()
         while True:
             done = self._task.done()
             self._advanced.clear()
@@ -52,7 +60,7 @@ class ReadAhead:
                 await self._advanced.wait()
 
     async def size_bytes(self) -> int:
-        """How many bytes there are, once all is made. Raises what the steps raise."""
+        """How many bytes there are, once all is made. Raises what the work raises."""
         await asyncio.wait((self._task,))
         self._task.result()
         return self._spool.size_bytes
@@ -66,13 +74,6 @@ class ReadAhead:
         # cycle that holds the encoder until Python's collector comes by.
         self._task = asyncio.create_task(_closed())
         await asyncio.wait((self._task,))
-
-    async def _run(self) -> None:
-        async with aclosing(self._steps):
-            async for _ in self._steps:
-                self._spool.check()
-                self._begun = True
-                self._advanced.set()
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():

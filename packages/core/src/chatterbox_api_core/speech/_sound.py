@@ -120,20 +120,26 @@ class SpeechSound:
         yield Pcm.silence(silence_s, sample_rate_hz=self._rate_hz)
 
     async def _audible(self, text: str) -> AsyncGenerator[Pcm, None]:
-        """The sound of one segment, its silent beginning held back until it is known that more than silence comes."""
+        """The sound of one segment, its silent beginning held back until it is known that more than silence comes.
+
+        Once the request has been heard nothing is held back: a failure can no longer be a status, and silence that
+        comes late would be a gap in the sound.
+        """
         held: list[Pcm] = []
         audible, held_s = False, 0.0
+        holds = not self.spoken_s or not has_words(text)
         async with aclosing(self._spoken(text)) as spoken:
             async for pcm in spoken:
-                held.append(pcm)
-                held_s += pcm.duration_s
-                self._check_length(held_s)
                 audible = audible or _is_audible(pcm)
-                if audible:
-                    for each in held:
-                        yield each
-                    held.clear()
-                    held_s = 0.0
+                if holds and not audible:
+                    held.append(pcm)
+                    held_s += pcm.duration_s
+                    self._check_length(held_s)
+                    continue
+                for each in held:
+                    yield each
+                held.clear()
+                yield pcm
         if not audible and has_words(text):  # for a sign alone, `∅` say, some engines have no name
             raise InvalidInput(
                 f"The engine produced no audio for {_excerpt(text)}.",

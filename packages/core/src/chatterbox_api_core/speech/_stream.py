@@ -1,21 +1,24 @@
 """One request for speech on its way: from its reservation in the queue to its last byte.
 
 A stream is a context manager, and leaving it at any point, by its end, an error or a client that went away, closes
-the engine's generator and frees the slot. The slot is also free when all is made, whether or not it has been read:
-an engine does not wait for a slow client (`read_ahead`).
+the engine's generator and frees the slot. The slot is also free with the engine's last sound, whether or not that has
+been encoded or read: an engine waits neither for its encoder (`_background_encoder`) nor for a client (`_read_ahead`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, cast
 
 from chatterbox_api_core import text as texts
 from chatterbox_api_core.ports import Encoder, Synthesizer
-from chatterbox_api_core.speech._encoder_thread import EncoderThread
+from chatterbox_api_core.speech._background_encoder import BackgroundEncoder
+from chatterbox_api_core.speech._encoder_pool import EncoderPool
 from chatterbox_api_core.speech._read_ahead import ReadAhead
 from chatterbox_api_core.speech._sound import Pauses, SpeechSound, output_too_long, pauses_s
 from chatterbox_api_core.speech.parameters import supported_language
@@ -53,6 +56,8 @@ class Timings:
     """Where the time of one request went, in seconds since it began; 0 where it has not been yet.
 
     Attributes:
+        spoken_s: when the engine had yielded its last sound.
+        finished_s: when all was encoded.
         audio_s: how much the engine has spoken.
         output_s: how long the result sounds, pauses and tempo included.
     """
@@ -60,6 +65,7 @@ class Timings:
     resolved_s: float = 0.0
     admitted_s: float = 0.0
     first_audio_s: float = 0.0
+    spoken_s: float = 0.0
     finished_s: float = 0.0
     audio_s: float = 0.0
     output_s: float = 0.0
@@ -109,6 +115,7 @@ class SpeechDependencies:
     queue: RequestQueue
     limits: SpeechLimits
     spool_budget: SpoolBudget
+    encoder_pool: EncoderPool
 
 
 class SpeechStream:
@@ -118,7 +125,7 @@ class SpeechStream:
         audio_format, streaming, engine: what the bytes are, how they come, and who speaks.
         timings: where the time of the request went.
         on_clip_done: called once an uploaded clip is no longer needed nor held, while its sound may still be read: when
-            another voice has priority, and when all is made. Not called where the stream cannot be entered.
+            another voice has priority, and when all is spoken. Not called where the stream cannot be entered.
     """
 
     def __init__(self, job: SpeechJob, dependencies: SpeechDependencies) -> None:
@@ -134,7 +141,7 @@ class SpeechStream:
 
     @property
     def voice(self) -> ResolvedVoice:
-        """Who speaks; the prompt of an upload is there until all is made. RuntimeError before the stream is entered."""
+        """Who speaks, with the prompt of an upload until all is spoken. RuntimeError before the stream is entered."""
         if self._voice is None:
             raise _not_entered()
         return self._voice
@@ -170,8 +177,9 @@ class SpeechStream:
                 self._prepare(await shared.voices.refresh(self.voice))
             self.timings.admitted_s = self.timings.now()
             spool = Spool(shared.spool_budget, max_bytes=shared.limits.max_body_bytes)
-            on_done = partial(self._all_made, reservation)
-            self._bytes = ReadAhead(self._encoded(spool), spool, whole=not job.streaming, on_done=on_done)
+            on_done = partial(self._all_spoken, reservation)
+            self._bytes = ReadAhead(spool, streaming=job.streaming, on_done=on_done)
+            self._bytes.start(self._make(spool, self._bytes.advance, reservation))
             stack.pop_all()  # the slot is free once the work is closed, and not when someone tires of waiting for that
         return self
 
@@ -189,11 +197,12 @@ class SpeechStream:
         """How many bytes the result has, once all of it is made. Raises what making it raises."""
         return await self._entered().size_bytes()
 
-    def _all_made(self, reservation: Reservation) -> None:
+    def _all_spoken(self, reservation: Reservation) -> None:
+        """Give the engine's slot back: nobody's encoder, disk or client keeps it from the next request."""
         reservation.close()
         if self._sound is not None:
             self._sound.drop_prompt()
-        if self.voice.source == "upload":
+        if self.voice.source == "upload" and self.voice.prompt is not None:
             self._voice = replace(self.voice, prompt=None)
             self.on_clip_done()
 
@@ -221,8 +230,8 @@ class SpeechStream:
         if pauses_s(self._segments, job.pauses) / job.options.tempo > self._dependencies.limits.max_audio_s:
             raise output_too_long(self._dependencies.limits.max_audio_s)
 
-    async def _encoded(self, spool: Spool) -> AsyncGenerator[None, None]:
-        """Speak and encode into the spool, in steps."""
+    async def _make(self, spool: Spool, advance: Callable[[], None], reservation: Reservation) -> None:
+        """Speak, and encode into the spool beside it."""
         job, shared, timings = self._job, self._dependencies, self.timings
         sound = self._sound = SpeechSound(
             shared.synthesizer,
@@ -233,28 +242,48 @@ class SpeechStream:
             engine_wait_s=shared.limits.engine_wait_s,
             max_s=shared.limits.max_audio_s * job.options.tempo,
         )
-        thread = EncoderThread(deadline_s=shared.limits.encoder_wait_s)
-        try:
-            encoder = await thread.call(
+        with self._open_encoder(spool, advance) as encoder:
+            async with aclosing(sound.pcm()) as pcms:
+                async for pcm in pcms:
+                    if sound.spoken_s:
+                        timings.first_audio_s = timings.first_audio_s or timings.now()
+                    timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.options.tempo
+                    await encoder.push(pcm)
+            self._all_spoken(reservation)
+            timings.spoken_s = timings.now()
+            await encoder.finish()
+            timings.finished_s = timings.now()
+
+    @contextmanager
+    def _open_encoder(self, spool: Spool, advance: Callable[[], None]) -> Generator[BackgroundEncoder, None, None]:
+        """The request's encoder, whose failure is raised where this task waits, be it for the engine's next sound."""
+        job, shared = self._job, self._dependencies
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        encoder = BackgroundEncoder(
+            partial(
                 job.encoder.open,
                 job.audio_format,
                 spool,
                 input_rate_hz=shared.synthesizer.capabilities.sample_rate_hz,
                 streaming=job.streaming,
                 options=job.options,
-            )
-            async with aclosing(sound.pcm()) as pcms:
-                async for pcm in pcms:
-                    if sound.spoken_s:
-                        timings.first_audio_s = timings.first_audio_s or timings.now()
-                    timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.options.tempo
-                    await thread.call(encoder.encode, pcm)
-                    yield
-            await thread.call(encoder.flush)
-            timings.finished_s = timings.now()
-            yield
+            ),
+            spool=spool,
+            pool=shared.encoder_pool,
+            inline=job.audio_format.name in job.encoder.inline_formats and not job.options.effects,
+            deadline_s=shared.limits.encoder_wait_s,
+            on_written=advance,
+            on_failure=task.cancel,
+        )
+        try:
+            yield encoder
+        except asyncio.CancelledError:
+            if encoder.failure is None:
+                raise
+            task.uncancel()
+            raise encoder.failure from None
         finally:
-            thread.close()
+            encoder.close()
 
 
 def _nothing() -> None:

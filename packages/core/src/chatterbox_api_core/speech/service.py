@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from chatterbox_api_core import text as texts
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.ports import Encoder, Synthesizer
+from chatterbox_api_core.speech._encoder_pool import EncoderPool
 from chatterbox_api_core.speech._sound import Pauses
 from chatterbox_api_core.speech._stream import SpeechDependencies, SpeechJob, SpeechLimits, SpeechStream
 from chatterbox_api_core.speech.parameters import (
@@ -63,7 +64,7 @@ class SpeechService:
         self.queue = queue
         self._synthesizer = synthesizer
         budget = spool_budget or SpoolBudget()
-        self._dependencies = SpeechDependencies(engine, synthesizer, voices, queue, self.limits, budget)
+        self._dependencies = SpeechDependencies(engine, synthesizer, voices, queue, self.limits, budget, EncoderPool())
         self._encoders: dict[str, tuple[AudioFormat, Encoder]] = {}
         for encoder in encoders:
             for offered in encoder.formats:

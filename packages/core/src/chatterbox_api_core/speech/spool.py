@@ -88,6 +88,14 @@ class Spool:
         """How much has been written, read or not."""
         return self._size_bytes
 
+    def fits_in_memory(self, size_bytes: int) -> bool:
+        """Whether a write of so many bytes touches no disk and waits for nobody."""
+        if self._place == "disk" or self._lock.locked():
+            return False
+        return self._write_at + size_bytes <= self._budget.spool_memory_bytes and size_bytes <= self._budget.free_bytes(
+            "memory"
+        )
+
     def check(self) -> None:
         """Raise what made the spool drop bytes.
 

@@ -1,0 +1,252 @@
+"""One request's encoder, beside its engine: what the engine yields is queued, and threads of the pool encode it.
+
+    idle --push--> queued --a thread takes it--> working --all is encoded--> idle
+                     ^                              |
+                     +---- its turn has ended ------+--- its deadline passes ---> given up
+
+Where a format is encoded in less time than handing it to a thread takes, nothing is queued and the memory has room, the
+event loop does it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, EncodingFailed
+from chatterbox_api_core.ports import StreamEncoder
+from chatterbox_api_core.speech._encoder_pool import EncoderPool
+from chatterbox_api_core.speech.spool import Spool
+from chatterbox_api_core.types import Pcm
+
+__all__ = ["BackgroundEncoder", "TurnEnd"]
+
+TurnEnd: TypeAlias = Literal["idle", "more", "given up"]
+
+_MAX_INLINE_SAMPLES: Final = 2**16
+"""Sound that the event loop encodes at once: less than half a millisecond of work in an uncompressed format."""
+_MAX_BYTES_PER_SAMPLE: Final = 8
+"""Of an uncompressed format, with room for its header and for a higher sample rate."""
+
+
+class BackgroundEncoder:
+    """Used on one event loop; must be closed.
+
+    Args:
+        open_encoder: opens the encoder, which writes into `spool`.
+        inline: whether the format is encoded on the event loop where that is possible.
+        deadline_s: the longest that one call of the encoder may take.
+        on_written: called on the event loop after sound has been encoded.
+        on_failure: called on the event loop once, when `failure` is there.
+    """
+
+    def __init__(
+        self,
+        open_encoder: Callable[[], StreamEncoder],
+        *,
+        spool: Spool,
+        pool: EncoderPool,
+        inline: bool,
+        deadline_s: float,
+        on_written: Callable[[], None],
+        on_failure: Callable[[], object],
+    ) -> None:
+        self._open, self._spool, self._pool = open_encoder, spool, pool
+        self._inline, self._deadline_s = inline, deadline_s
+        self._on_written, self._on_failure = on_written, on_failure
+        self._loop = asyncio.get_running_loop()
+        self._encoder: StreamEncoder | None = None
+        self._lock = threading.Lock()
+        """Of the next five, which the event loop and a thread of the pool share."""
+        self._calls: deque[Pcm | None] = deque()
+        """Sound to be encoded; None flushes."""
+        self._is_queued = False
+        """Whether it waits for a thread or has one."""
+        self._call_began: float | None = None
+        self._is_given_up = self._is_closed = False
+        self._pending_calls = self._pending_bytes = 0
+        """What `_on_done` has not been told of yet; the event loop's."""
+        self._failure: ChatterboxError | None = None
+        self._advanced = asyncio.Event()
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def failure(self) -> ChatterboxError | None:
+        """What went wrong, if anything did."""
+        return self._failure
+
+    async def push(self, pcm: Pcm) -> None:
+        """Take sound in. Waits only while too much sound of all requests waits for its encoder.
+
+        Raises:
+            DeadlineExceeded: `encoder_timeout`, a call of the encoder takes too long.
+            EncodingFailed: the encoder raised something that is none of core's errors.
+            ChatterboxError: what the encoder or the spool raised.
+        """
+        if not len(pcm):
+            return
+        size_bytes = _size_bytes(pcm)
+        while self._pending_bytes and not self._pool.has_room(size_bytes):
+            await self._next_advance()
+        if self._can_work_here(len(pcm)):
+            self._work_here(pcm)
+        else:
+            self._enqueue(pcm, size_bytes)
+        self._check()
+
+    async def finish(self) -> None:
+        """Flush the encoder, and wait until all is written. Raises what `push` raises."""
+        if self._can_work_here(0):
+            self._work_here(None)
+        else:
+            self._enqueue(None, 0)
+            while self._pending_calls:
+                await self._next_advance()
+        self._check()
+
+    def close(self) -> None:
+        """Let go of what is not encoded. A call that is under way ends by itself, and nothing follows it."""
+        with self._lock:
+            self._is_closed = True
+            self._calls.clear()
+            if not self._is_queued:
+                self._encoder = None
+        self._forget_pending()
+        self._on_written = self._on_failure = _nothing  # they know the owner of this object: a reference cycle
+        self._failure = None  # its traceback knows this object
+
+    def work(self, *, until: float) -> TurnEnd:
+        """Encode what is queued, until it is done or the time has come. Called in a thread of the pool."""
+        while True:
+            with self._lock:
+                if not self._calls:
+                    self._is_queued = False
+                    if self._is_closed:
+                        self._encoder = None
+                    return "idle"
+                pcm = self._calls.popleft()
+                self._call_began = time.monotonic()
+            error = self._call(pcm)
+            with self._lock:
+                self._call_began = None
+                if error is not None:
+                    self._calls.clear()
+                if self._is_given_up:
+                    self._encoder = None
+                    return "given up"
+                more = bool(self._calls)
+            self._notify(_size_bytes(pcm), error)
+            del pcm, error  # they would be kept until the next call
+            if more and time.monotonic() > until:
+                return "more"
+
+    def _call(self, pcm: Pcm | None) -> ChatterboxError | None:
+        """Encode or flush; what the encoder raises becomes one of core's errors."""
+        try:
+            if self._encoder is None:
+                self._encoder = self._open()
+            if pcm is None:
+                self._encoder.flush()
+            else:
+                self._encoder.encode(pcm)
+        except ChatterboxError as error:
+            return error
+        except BaseException as error:
+            failed = EncodingFailed(f"The encoder failed: {type(error).__name__}.")
+            failed.__cause__ = error
+            return failed
+        return None
+
+    def _can_work_here(self, samples: int) -> bool:
+        if not self._inline or self._pending_calls or samples > _MAX_INLINE_SAMPLES:
+            return False
+        return self._spool.fits_in_memory(_MAX_BYTES_PER_SAMPLE * (samples + 1024))
+
+    def _work_here(self, pcm: Pcm | None) -> None:
+        # Its caller learns of a failure by the exception alone: `on_failure` is for one that waits for its engine.
+        self._check()
+        self._failure = self._call(pcm)
+        self._check()
+        self._spool.check()
+        self._on_written()
+
+    def _enqueue(self, pcm: Pcm | None, size_bytes: int) -> None:
+        self._pending_calls += 1
+        self._pending_bytes += size_bytes
+        self._pool.count(size_bytes)
+        with self._lock:
+            self._calls.append(pcm)
+            has_turn, self._is_queued = self._is_queued, True
+        if not has_turn:
+            self._pool.submit(self)
+        if self._deadline is None:
+            self._deadline = self._loop.call_later(self._deadline_s, self._check_deadline)
+
+    def _notify(self, size_bytes: int, error: ChatterboxError | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._on_done, size_bytes, error)
+
+    def _on_done(self, size_bytes: int, error: ChatterboxError | None) -> None:
+        if self._is_closed or self._failure is not None:
+            return
+        self._pending_calls -= 1
+        self._pending_bytes -= size_bytes
+        self._pool.count(-size_bytes)
+        try:
+            if error is not None:
+                raise error
+            self._spool.check()
+        except ChatterboxError as failure:
+            self._fail(failure)
+        else:
+            self._on_written()
+            self._advanced.set()
+
+    def _check_deadline(self) -> None:
+        """Give the thread up if one call has lasted for too long; calls that wait for a thread have not begun."""
+        self._deadline = None
+        with self._lock:
+            began = self._call_began
+            left_s = self._deadline_s if began is None else began + self._deadline_s - time.monotonic()
+            self._is_given_up = left_s <= 0
+        if self._is_given_up:
+            self._pool.give_up_thread()
+            message = f"The encoder did not respond within {self._deadline_s:g} s."
+            self._fail(DeadlineExceeded(message, code="encoder_timeout"))
+        elif self._pending_calls:
+            self._deadline = self._loop.call_later(left_s, self._check_deadline)
+
+    def _fail(self, failure: ChatterboxError) -> None:
+        self._failure = failure
+        self._forget_pending()
+        self._on_failure()
+        self._advanced.set()
+
+    def _forget_pending(self) -> None:
+        self._pool.count(-self._pending_bytes)
+        self._pending_calls = self._pending_bytes = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    async def _next_advance(self) -> None:
+        self._advanced.clear()
+        await self._advanced.wait()
+        self._check()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def _size_bytes(pcm: Pcm | None) -> int:
+    return 0 if pcm is None else pcm.samples.nbytes
+
+
+def _nothing() -> None:
+    """Nobody is told any more."""

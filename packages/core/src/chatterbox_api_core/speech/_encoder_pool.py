@@ -1,0 +1,103 @@
+"""The threads that encode: as many as there are processors, for all requests together.
+
+A request's sound is encoded beside its engine: what the engine yields is queued for the encoder, and the engine goes
+on. The queue is bounded in bytes, for all requests together. More threads than processors would only compete with the
+event loop for Python's interpreter lock, so requests take turns of a fraction of a second.
+
+No thread can be ended from outside. One that an encoder keeps beyond its deadline is given up: another takes its place,
+and it ends with the program, since all are daemons.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from chatterbox_api_core.speech._background_encoder import BackgroundEncoder
+
+__all__ = ["EncoderPool"]
+
+_TURN_S: Final = 0.1
+"""How long one request's encoder works before another's, so that a long one delays nobody's first sound for long."""
+_IDLE_S: Final = 5.0
+"""How long a thread waits for work before it ends: a start costs 0.1 ms, and an idle service needs no threads."""
+
+
+class EncoderPool:
+    """Used on one event loop, whose threads it starts as they are needed.
+
+    Args:
+        threads: encoders that work at once; the processors that the program may use when None.
+        max_pending_bytes: sound of all requests that waits for its encoder; beyond it an engine waits too.
+    """
+
+    def __init__(self, *, threads: int | None = None, max_pending_bytes: int = 64 * 2**20) -> None:
+        self._max_threads = threads or _processors()
+        self._max_pending_bytes = max_pending_bytes
+        self._pending_bytes = 0
+        self._ready: deque[BackgroundEncoder] = deque()
+        self._changed = threading.Condition()
+        self._threads = self._idle = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """The sound that waits for its encoder."""
+        return self._pending_bytes
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether so much sound may wait beside what waits already."""
+        return self._pending_bytes + size_bytes <= self._max_pending_bytes
+
+    def count(self, size_bytes: int) -> None:
+        """Count sound that waits; a negative size no longer does. Called on the event loop."""
+        self._pending_bytes += size_bytes
+
+    def submit(self, encoder: BackgroundEncoder) -> None:
+        """Give an encoder that has work a turn; it must not have one already."""
+        with self._changed:
+            self._ready.append(encoder)
+            # A thread that has been notified is idle until it runs, so that there may be more turns than idle threads.
+            if len(self._ready) > self._idle and self._threads < self._max_threads:
+                self._start()
+            else:
+                self._changed.notify()
+
+    def give_up_thread(self) -> None:
+        """Count the thread of an encoder that hangs no longer, so that another can take its place."""
+        with self._changed:
+            self._threads -= 1
+            if self._ready:
+                self._start()
+
+    def _start(self) -> None:
+        self._threads += 1
+        threading.Thread(target=self._run, name="encoder", daemon=True).start()
+
+    def _run(self) -> None:
+        while (encoder := self._next()) is not None:
+            end = encoder.work(until=time.monotonic() + _TURN_S)
+            if end == "given up":
+                return  # another thread has taken its place
+            if end == "more":
+                self.submit(encoder)
+            del encoder  # it would be kept until the next
+
+    def _next(self) -> BackgroundEncoder | None:
+        with self._changed:
+            self._idle += 1
+            try:
+                if not self._changed.wait_for(lambda: self._ready, timeout=_IDLE_S):
+                    self._threads -= 1
+                    return None
+                return self._ready.popleft()
+            finally:
+                self._idle -= 1
+
+
+def _processors() -> int:
+    """Those that this program may use, which a container may restrict."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

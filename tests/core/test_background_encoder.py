@@ -1,0 +1,359 @@
+"""A request's encoder beside its engine: whatever it does, the slot is free in time, and nobody else waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, NoReturn
+
+import pytest
+from support.in_process import speech_service
+
+from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, EncodingFailed, InvalidInput
+from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder
+from chatterbox_api_core.speech import SpeechLimits, SpeechRequest
+from chatterbox_api_core.speech._background_encoder import BackgroundEncoder
+from chatterbox_api_core.speech._encoder_pool import EncoderPool
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
+from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
+
+SECOND = Pcm.silence(1.0, sample_rate_hz=24_000)
+Hook = Callable[[str], None]
+
+
+class HookedEncoder:
+    """Writes a byte for each call, and does what its `hook` does at the call that is named."""
+
+    formats = WavEncoder.formats
+    effects = WavEncoder.effects
+    inline_formats: frozenset[str] = frozenset()
+
+    def __init__(self, hook: Hook, sink: ByteSink | None = None) -> None:
+        self._hook, self._sink = hook, sink
+
+    def open(
+        self, audio_format: AudioFormat, sink: ByteSink, *, input_rate_hz: int, streaming: bool, options: EncodeOptions
+    ) -> HookedEncoder:
+        self._hook("open")
+        return HookedEncoder(self._hook, sink)
+
+    def encode(self, pcm: Pcm) -> None:
+        self._hook("encode")
+        self._write()
+
+    def flush(self) -> None:
+        self._hook("flush")
+        self._write()
+
+    def _write(self) -> None:
+        assert self._sink is not None
+        self._sink.write(b".")
+
+
+class Bench:
+    """A BackgroundEncoder, and what it says."""
+
+    def __init__(
+        self,
+        hook: Hook = lambda _: None,
+        *,
+        pool: EncoderPool | None = None,
+        inline: bool = False,
+        deadline_s: float = 30.0,
+        budget: SpoolBudget | None = None,
+        max_bytes: int = 1000,
+    ) -> None:
+        self.spool = Spool(budget or SpoolBudget(), max_bytes=max_bytes)
+        self.pool = pool or EncoderPool(threads=2)
+        self.written, self.failures = 0, 0
+        self.encoder = BackgroundEncoder(
+            lambda: HookedEncoder(hook, self.spool),
+            spool=self.spool,
+            pool=self.pool,
+            inline=inline,
+            deadline_s=deadline_s,
+            on_written=self._on_written,
+            on_failure=self._on_failure,
+        )
+
+    def _on_written(self) -> None:
+        self.written += 1
+
+    def _on_failure(self) -> None:
+        self.failures += 1
+
+    async def encode(self, seconds: int) -> None:
+        for _ in range(seconds):
+            await self.encoder.push(SECOND)
+        await self.encoder.finish()
+
+    def close(self) -> None:
+        self.encoder.close()
+        self.spool.close()
+
+
+def _wait_for(event: threading.Event) -> None:
+    event.wait(60)
+
+
+async def test_sound_is_encoded_in_order_beside_the_event_loop() -> None:
+    calls: list[tuple[str, bool]] = []
+    bench = Bench(lambda name: calls.append((name, threading.current_thread() is threading.main_thread())))
+    await bench.encode(3)
+    assert calls == [("encode", False)] * 3 + [("flush", False)]
+    assert (bench.spool.size_bytes, bench.written, bench.pool.pending_bytes) == (4, 4, 0)
+    bench.close()
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, StopIteration, KeyboardInterrupt, SystemExit, TimeoutError])
+@pytest.mark.parametrize("at", ["encode", "flush"])
+@pytest.mark.parametrize("inline", [False, True], ids=["in a thread", "on the loop"])
+async def test_every_exception_becomes_one_of_ours(failure: type[BaseException], at: str, inline: bool) -> None:
+    def hook(name: str) -> None:
+        if name == at:
+            raise failure("secret words")
+
+    bench = Bench(hook, inline=inline)
+    with pytest.raises(EncodingFailed) as caught:
+        await bench.encode(1)
+    assert failure.__name__ in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, failure)
+    bench.close()
+    other = Bench(pool=bench.pool)
+    await other.encode(1)
+    other.close()
+
+
+async def test_errors_of_ours_pass_and_those_of_the_spool_are_told() -> None:
+    def refuse(name: str) -> NoReturn:
+        raise InvalidInput("No.", code="mine")
+
+    for bench, code in ((Bench(refuse), "mine"), (Bench(max_bytes=1), "output_too_long")):
+        with pytest.raises(InvalidInput) as caught:
+            await bench.encode(1)
+        assert caught.value.code == code
+        assert bench.failures == 1, "told once, beside what is raised"
+        bench.close()
+
+
+async def test_quick_formats_are_encoded_on_the_event_loop_while_the_memory_has_room() -> None:
+    threads: list[bool] = []
+    hook: Hook = lambda _: threads.append(threading.current_thread() is not threading.main_thread())  # noqa: E731
+    quick = Bench(hook, inline=True)
+    await quick.encoder.push(SECOND)
+    await quick.encoder.push(Pcm.silence(60.0, sample_rate_hz=24_000))
+    await quick.encoder.finish()
+    assert threads == [False, True, True], "a minute takes too long for the loop, and what follows waits behind it"
+    quick.close()
+    threads.clear()
+    full = Bench(hook, inline=True, budget=SpoolBudget(memory_bytes=0))
+    await full.encode(1)
+    assert threads == [True, True], "a disk may take its time"
+    full.close()
+
+
+async def test_an_encoder_that_hangs_costs_its_request_alone() -> None:
+    released = threading.Event()
+    pool = EncoderPool(threads=1)
+    for _ in range(3):
+        stuck = Bench(lambda _: _wait_for(released), pool=pool, deadline_s=0.1)
+        await stuck.encoder.push(SECOND)
+        with pytest.raises(DeadlineExceeded) as caught:
+            await stuck.encoder.finish()
+        assert caught.value.code == "encoder_timeout"
+        stuck.close()
+    other = Bench(pool=pool)
+    await other.encode(1)
+    other.close()
+    released.set()
+    assert pool.pending_bytes == 0
+
+
+async def test_waiting_for_a_thread_is_no_hanging() -> None:
+    released = threading.Event()
+    pool = EncoderPool(threads=1)
+    first = Bench(lambda _: _wait_for(released), pool=pool)
+    await first.encoder.push(SECOND)
+    second = Bench(pool=pool, deadline_s=0.05)
+    await second.encoder.push(SECOND)
+    await asyncio.sleep(0.3)
+    released.set()
+    await second.encoder.finish()
+    await first.encoder.finish()
+    first.close()
+    second.close()
+
+
+async def test_no_more_encoders_work_at_once_than_there_are_threads() -> None:
+    working, most, lock = 0, 0, threading.Lock()
+
+    def hook(name: str) -> None:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+        time.sleep(0.002)
+        with lock:
+            working -= 1
+
+    pool = EncoderPool(threads=2)
+    benches = [Bench(hook, pool=pool) for _ in range(12)]
+
+    async def encode(bench: Bench) -> None:
+        await bench.encode(10)
+        bench.close()
+
+    await asyncio.gather(*map(encode, benches))
+    assert most == 2
+    assert [bench.written for bench in benches] == [11] * 12
+
+
+async def test_an_engine_waits_only_when_too_much_sound_waits() -> None:
+    released = threading.Event()
+    pool = EncoderPool(threads=1, max_pending_bytes=3 * SECOND.samples.nbytes)
+    bench = Bench(lambda _: _wait_for(released), pool=pool)
+    async with asyncio.timeout(30):
+        for _ in range(3):
+            await bench.encoder.push(SECOND)
+    fourth = asyncio.create_task(bench.encoder.push(SECOND))
+    await asyncio.sleep(0.05)
+    assert not fourth.done()
+    other = Bench(pool=pool)
+    async with asyncio.timeout(30):
+        await other.encoder.push(SECOND)  # one stretch of sound of each request, however full it is
+    released.set()
+    await fourth
+    await bench.encoder.finish()
+    await other.encoder.finish()
+    assert pool.pending_bytes == 0
+    bench.close()
+    other.close()
+
+
+async def test_what_is_not_encoded_is_dropped_with_the_request() -> None:
+    begun, released, calls = threading.Event(), threading.Event(), []
+
+    def hook(name: str) -> None:
+        calls.append(name)
+        begun.set()
+        released.wait()
+
+    bench = Bench(hook, pool=EncoderPool(threads=1))
+    for _ in range(5):
+        await bench.encoder.push(SECOND)
+    await asyncio.to_thread(begun.wait, 30)
+    bench.close()
+    assert bench.pool.pending_bytes == 0
+    released.set()
+    other = Bench(pool=bench.pool)
+    await other.encode(1)
+    assert calls == ["encode"], "nothing follows the call that was under way"
+    assert bench.written == 0
+    other.close()
+
+
+class CountedEngine(ToneSynthesizer):
+    """Says how many of its calls are open, and yields nothing more once `silent` is set."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        super().__init__()
+        self.open, self._silent = 0, silent
+
+    async def speak(self, *args: Any, **keywords: Any) -> AsyncGenerator[Pcm, None]:
+        self.open += 1
+        try:
+            async for pcm in super().speak(*args, **keywords):
+                yield pcm
+                if self._silent:
+                    await asyncio.sleep(3600)
+        finally:
+            self.open -= 1
+
+
+async def test_the_slot_is_free_with_the_engine_s_last_sound() -> None:
+    released = threading.Event()
+    service = speech_service(
+        ToneSynthesizer(), encoders=[HookedEncoder(lambda _: _wait_for(released))], slots=1, queue=0
+    )
+    async with asyncio.timeout(30), service.stream(SpeechRequest("Hello.")) as slow:
+        while service.queue.running:
+            await asyncio.sleep(0.01)
+        async with service.stream(SpeechRequest("Hello.")):
+            pass
+        released.set()
+        assert await slow.read()
+
+
+async def test_a_failing_encoder_does_not_wait_for_the_engine_s_next_sound() -> None:
+    def fail(name: str) -> NoReturn:
+        raise RuntimeError
+
+    engine = CountedEngine(silent=True)
+    service = speech_service(engine, encoders=[HookedEncoder(fail)], slots=1, queue=0)
+    async with asyncio.timeout(30):
+        with pytest.raises(EncodingFailed):
+            async with service.stream(SpeechRequest("Hello.")) as stream:
+                await stream.read()
+    assert (engine.open, service.queue.running) == (0, 0)
+
+
+@pytest.mark.parametrize("at", ["open", "encode", "flush"])
+async def test_an_encoder_that_fails_or_hangs_ends_its_request_alone(at: str) -> None:
+    released = threading.Event()
+
+    def fail(name: str) -> None:
+        if name == at:
+            raise StopIteration
+
+    def hang(name: str) -> None:
+        if name == at:
+            released.wait()
+
+    failing: tuple[tuple[Hook, type[ChatterboxError], str], ...] = (
+        (fail, EncodingFailed, "encoding_failed"),
+        (hang, DeadlineExceeded, "encoder_timeout"),
+    )
+    for hook, expected, code in failing:
+        limits = SpeechLimits(encoder_wait_s=30 if hook is fail else 0.5)
+        service = speech_service(ToneSynthesizer(), encoders=[HookedEncoder(hook)], slots=1, queue=0, limits=limits)
+        for _ in range(2):
+            with pytest.raises(expected) as caught:
+                async with service.stream(SpeechRequest("Hello.")) as stream:
+                    await stream.read()
+            assert caught.value.code == code
+            assert service.queue.running == 0
+    released.set()
+
+
+def test_a_program_ends_although_an_encoder_hangs() -> None:
+    program = """
+import asyncio, time
+from chatterbox_api_core.errors import DeadlineExceeded
+from chatterbox_api_core.speech._background_encoder import BackgroundEncoder
+from chatterbox_api_core.speech._encoder_pool import EncoderPool
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
+from chatterbox_api_core.types import Pcm
+
+async def main():
+    encoder = BackgroundEncoder(
+        lambda: time.sleep(3600), spool=Spool(SpoolBudget(), max_bytes=9), pool=EncoderPool(), inline=False,
+        deadline_s=0.1, on_written=print, on_failure=int,
+    )
+    try:
+        await encoder.push(Pcm.silence(1.0, sample_rate_hz=24_000))
+        await encoder.finish()
+    except DeadlineExceeded:
+        print("late")
+
+asyncio.run(main())
+"""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "late"
+    assert time.monotonic() - began < 50
