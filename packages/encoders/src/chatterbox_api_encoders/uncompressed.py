@@ -30,7 +30,8 @@ _GUID_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
 
 
 def _to_s16(samples: Samples) -> bytes:
-    return np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1).astype("<i2").tobytes()
+    rounded: Samples = np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1)
+    return rounded.astype("<i2").tobytes()
 
 
 def _to_s24(samples: Samples) -> bytes:
