@@ -14,9 +14,10 @@ from typing import Final
 
 import numpy as np
 import pytest
+import soundfile
 from encoders.players import PLAYERS, Body, Heard, chromium_path, in_chromium, in_ffmpeg
 
-from chatterbox_api_core.formats import FORMATS, OGG, PCM
+from chatterbox_api_core.formats import FORMATS, MP3, OGG, PCM
 from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
@@ -162,3 +163,13 @@ def test_pcm_plays_where_it_is_told_what_it_is(bodies: dict[str, Body], tmp_path
     for name in (f"{PCM.name}-complete", f"{PCM.name}-streamed"):
         heard = in_ffmpeg(bodies[name], tmp_path, told=("-f", "s16le", "-ar", str(RATE_HZ)))
         assert fault("exact", heard) == "", name
+
+
+def test_streamed_mp3_can_be_joined(bodies: dict[str, Body]) -> None:
+    """A body has neither a tag nor a frame that counts its own frames: behind another it plays on."""
+    streamed, complete = bodies[f"{MP3.name}-streamed"].data, bodies[f"{MP3.name}-complete"].data
+    assert b"Info" in complete[:4096]
+    assert b"Info" not in streamed
+    assert streamed[:1] == b"\xff", "it begins with a frame"
+    one, two = (len(soundfile.read(BytesIO(data))[0]) for data in (streamed, streamed * 2))
+    assert two == 2 * one
