@@ -57,7 +57,7 @@ EXPECTED: Final = """
     pcm        complete | refused              | refused   | refused               | refused
     pcm        streamed | refused              | refused   | refused               | refused
     m4a        complete | refused              | refused   | +1024                 | +-1
-    m4a        streamed | refused              | refused   | +1728                 | +1728, later
+    m4a        streamed | refused              | refused   | +1728                 | +-1, later
     webm       complete | refused              | refused   | exact at 48k          | +-24
     webm       streamed | refused              | refused   | exact at 48k, unknown | +-24, later
     wav-24     complete | 3.12: exact          | exact     | exact                 | exact

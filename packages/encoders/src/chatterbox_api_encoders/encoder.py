@@ -59,7 +59,8 @@ _OGG_PAGES: Final = {"page_duration": "100000"}
 # Clients join streamed bodies: a tag, or the Info frame that counts the frames of one body, would lie amid the sound.
 _BARE_MP3: Final = {"write_xing": "0", "id3v2_version": "0"}
 _WEBM_CLUSTERS: Final = {"live": "1", "cluster_time_limit": "100"}
-_MP4_FRAGMENTS: Final = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "100000"}
+# The header waits for the first fragment, by when the encoder's delay is known and can stand in it.
+_MP4_FRAGMENTS: Final = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "frag_duration": "100000"}
 _ROWS: Final[Mapping[str, _Row]] = {
     MP3.name: _Row("mp3", "libmp3lame", "fltp", 1152, "mp3", _BARE_MP3),
     FLAC.name: _Row("flac", "flac", "s16", 4096),
