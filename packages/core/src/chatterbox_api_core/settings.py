@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from chatterbox_api_core.errors import ConfigurationError
 
-__all__ = ["Setting", "boolean", "integer", "number", "one_of", "path", "words"]
+__all__ = ["DATA_DIR", "Setting", "boolean", "integer", "number", "one_of", "path", "words"]
 
 T = TypeVar("T")
 
@@ -127,6 +127,10 @@ def path(text: str) -> Path | None:
     if text.startswith("~") and expanded == text:
         raise ValueError("a path whose ~ is the home folder of a user of this machine; ./~ is a file of that name")
     return Path(expanded)
+
+
+DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
+"""Shared by all adapters that keep files of their own."""
 
 
 def _in_digits(text: str) -> str:
