@@ -1,8 +1,8 @@
 """The voice library: what people do with voices, over any store.
 
-Names are checked and clips are read here, so a store never has to judge either. Wherever a voice is meant, its id,
-its name or an alias will do, in any spelling; so will `default` for the default voice, and a name with the extension
-of a recording (`Anna.mp3`), as lists of voices show it.
+The library checks names and reads clips, so that a store judges neither. A voice may be requested by its id, its name
+or an alias, in any spelling; as `default`, which is the default voice; and by a name with the extension of a recording
+(`Anna.mp3`), as lists of voices show it.
 """
 
 from __future__ import annotations
@@ -89,12 +89,19 @@ class VoiceLibrary:
         language: str | None = None,
         consent: str | None = None,
     ) -> tuple[Voice, ClipReport]:
-        """Take a new voice in.
+        """Add a new voice; return it, and the report on its clip.
+
+        Args:
+            data: the bytes of a recording, which the store keeps as they are.
+            filename: for people to recognise it by; only its last part is kept.
+            language: a language tag; None or blank for none.
+            consent: what the speaker agreed to; None or blank for nothing on record.
 
         Raises:
             InvalidInput: `invalid_name`, `invalid_language`, `invalid_consent`, `too_many_aliases`.
             InvalidAudio: the clip cannot serve.
-            NameTaken, StorageFailed, Unavailable: as the store says.
+            NameTaken: another voice has the name or an alias.
+            StorageFailed: the store could not keep it.
         """
         draft = VoiceDraft(
             name=check_name(name, field="name"),
@@ -108,7 +115,7 @@ class VoiceLibrary:
         return voice, report
 
     async def get(self, requested: str) -> Voice:
-        """The voice that is meant: by id, name or alias, as `default`, or by a file name of a list of voices.
+        """The requested voice: by id, name or alias, as `default`, or by a file name from a list of voices.
 
         Raises:
             InvalidInput: `invalid_voice`, for something that can be none of these.
@@ -117,22 +124,34 @@ class VoiceLibrary:
         return await get_voice(self._store, requested)
 
     async def find(self, name: str) -> Voice | None:
-        """The voice with exactly this id, name or alias, in any spelling; None where it is free. InvalidInput."""
+        """The voice with exactly this id, name or alias, in any spelling; None where it is free.
+
+        Raises:
+            InvalidInput: `invalid_voice`, for something that can be neither name nor id.
+        """
         return await find_voice(self._store, name)
 
     def knows_language(self, language: str) -> bool:
-        """Whether a voice can be given this language; those of voices from before may be anything."""
+        """Whether a voice can be given this language. A voice from before that was checked may have any other."""
         return language_tag(language, known=self._languages) is not None
 
     async def current(self, voice: Voice) -> Voice:
-        """The voice as it is now. NotFound when it has been removed."""
+        """The voice as it is now.
+
+        Raises:
+            NotFound: it has been removed.
+        """
         found = await self._store.get(voice.id)
         if found is None:
             raise NotFound(f"The voice {voice.name!r} has been removed.", field="voice")
         return found
 
     async def page(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
-        """At most `limit` voices, from 1 to 1,000, in order of creation, behind the id `after`."""
+        """At most `limit` voices, in order of creation, behind the id `after`; None begins with the first.
+
+        Raises:
+            InvalidInput: `invalid_limit`, it is not from 1 to 1,000.
+        """
         if not 1 <= limit <= _PAGE:
             raise InvalidInput(f"'limit' must be from 1 to {_PAGE}.", code="invalid_limit", field="limit")
         return await self._store.list(after=after, limit=limit)
@@ -146,10 +165,11 @@ class VoiceLibrary:
             after = page[-1].id
 
     async def read_clip(self, voice: Voice) -> bytes:
-        """The clip, from memory or from the store. NotFound when it has been replaced or removed meanwhile.
+        """The bytes of the clip, from memory or from the store.
 
         Raises:
-            StorageFailed: `voice_damaged`; it is not kept, and does not speak.
+            NotFound: it has been replaced, or the voice removed, since `voice` was read.
+            StorageFailed: `voice_damaged`, its bytes are not those of `voice.sha256`.
         """
 
         async def fetch() -> bytes:
@@ -161,12 +181,25 @@ class VoiceLibrary:
         return await self.clips.get(voice.sha256, fetch)
 
     async def rename(self, requested: str, new_name: str) -> Voice:
-        """Give a voice another name; the old one is free. NotFound, NameTaken, InvalidInput."""
+        """Give a voice another name; the old one is free.
+
+        Raises:
+            NotFound: there is no such voice.
+            InvalidInput: `invalid_name`, `invalid_voice`.
+            NameTaken: another voice has the new name.
+            StorageFailed: the store could not keep it.
+        """
         renamed, _ = await self.change(requested, new_name=new_name)
         return renamed
 
     async def replace(self, requested: str, data: bytes, *, filename: str = "") -> tuple[Voice, ClipReport]:
-        """Give a voice another clip. NotFound, InvalidAudio."""
+        """Give a voice another clip; return it, and the report on the new clip.
+
+        Raises:
+            NotFound: there is no such voice.
+            InvalidAudio: the clip cannot serve.
+            StorageFailed: the store could not keep it.
+        """
         voice = await self.get(requested)
         audio, report = await self._read(data, filename)
         return await self._replaced(voice, audio), report
@@ -181,12 +214,23 @@ class VoiceLibrary:
         data: bytes | None = None,
         filename: str = "",
     ) -> tuple[Voice, ClipReport | None]:
-        """Change several things at once; all of them are checked before the first is written. None clears.
+        """Change several things; all of them are checked before the first is written.
 
-        The report is that of the new clip, where `data` is given.
+        The details are one write and the clip is another, so a store that fails in between keeps the details alone.
+
+        Args:
+            language, consent: None or blank clears it, KEEP leaves it.
+            data: the bytes of another clip; None leaves the old one.
+
+        Returns:
+            The voice, and the report on the new clip; None where there is no new clip.
 
         Raises:
-            NotFound, NameTaken, InvalidInput, InvalidAudio, StorageFailed.
+            NotFound: there is no such voice.
+            InvalidInput: `invalid_name`, `invalid_language`, `invalid_consent`, `invalid_voice`.
+            InvalidAudio: the clip cannot serve.
+            NameTaken: another voice has the new name.
+            StorageFailed: the store could not keep it.
         """
         changes = VoiceChanges(
             name=new_name if new_name is KEEP else check_name(new_name, field="new_name"),
@@ -200,7 +244,14 @@ class VoiceLibrary:
         return voice if audio is None else await self._replaced(voice, audio), report
 
     async def add_alias(self, requested: str, alias: str) -> Voice:
-        """Let a voice answer to another name too. NotFound, NameTaken, InvalidInput."""
+        """Give a voice one more name.
+
+        Raises:
+            NotFound: there is no such voice.
+            InvalidInput: `invalid_name`, `too_many_aliases`.
+            NameTaken: another voice has this name.
+            StorageFailed: the store could not keep it.
+        """
         checked = check_name(alias, field="alias")
         voice = await self.get(requested)
         if len(voice.aliases) >= _MAX_ALIASES:
@@ -208,33 +259,48 @@ class VoiceLibrary:
         return await self._store.update(voice.id, VoiceChanges(add_aliases=(checked,)))
 
     async def remove_alias(self, requested: str, alias: str) -> Voice:
-        """Free an alias. NotFound, also when the voice has no such alias."""
+        """Take an alias, in any spelling, from a voice.
+
+        Raises:
+            NotFound: there is no such voice, or `alias_not_found`.
+            StorageFailed: the store could not keep it.
+        """
         voice = await self.get(requested)
         if not could_be_name(alias) or canonical_name(alias) not in map(canonical_name, voice.aliases):
             raise NotFound(f"{voice.name!r} has no alias {alias[:100]!r}.", code="alias_not_found", field="alias")
         return await self._store.update(voice.id, VoiceChanges(remove_aliases=(alias,)))
 
     async def default(self) -> Voice | None:
-        """The voice that speaks when a request names none."""
+        """The voice that speaks when a request names none; None where none is chosen."""
         return await self._store.default()
 
     async def set_default(self, requested: str | None) -> Voice | None:
-        """Choose the default voice, or none. NotFound."""
+        """Choose the default voice and return it; None chooses none.
+
+        Raises:
+            NotFound: there is no such voice.
+            StorageFailed: the store could not keep it.
+        """
         voice = None if requested is None else await self.get(requested)
         await self._store.set_default(None if voice is None else voice.id)
         return voice
 
     async def remove(self, requested: str) -> Voice:
-        """Remove a voice and return what it was; its names are free. NotFound."""
+        """Remove a voice, and return what it was; its names are free.
+
+        Raises:
+            NotFound: there is no such voice.
+            StorageFailed: the store could not remove it.
+        """
         voice = await self.get(requested)
         await self._store.remove(voice.id)
         self.clips.drop(voice.sha256)
         return voice
 
     async def verify(self, voice: Voice) -> ChatterboxError | None:
-        """Read the stored clip, never the one in memory, and say what is wrong with it.
+        """Read the stored clip, never the one in memory; return the error that it gives, None where it is good.
 
-        A voice that has been replaced or removed meanwhile is not damaged. Raises Unavailable.
+        A voice that has been replaced or removed meanwhile is not damaged.
         """
         try:
             data = await self._store.read_clip(voice)
