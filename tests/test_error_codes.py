@@ -81,12 +81,12 @@ def of_workers() -> Iterator[tuple[str, Path]]:
         for path, node in nodes()
         if path.is_relative_to(PACKAGES / "worker") and isinstance(node, ast.JoinedStr) and len(node.values) == 2
         if isinstance(node.values[0], ast.FormattedValue) and isinstance(node.values[1], ast.Constant)
-        if str(node.values[1].value).startswith("_")
+        if isinstance(node.values[1].value, str) and node.values[1].value.startswith("_")
     }
     assert endings >= {"_died", "_hung", "_unavailable"}
     for path, node in nodes():
         if isinstance(node, ast.keyword) and node.arg == "code_prefix" and isinstance(node.value, ast.Constant):
-            yield from ((f"{node.value.value}{ending}", path) for ending in endings)
+            yield from ((f"{node.value.value!s}{ending}", path) for ending in endings)
 
 
 def test_every_code_is_listed() -> None:

@@ -1,4 +1,4 @@
-"""Which voice of a store is meant by what a person or a client wrote."""
+"""Finds the voice of a store that a request names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["find_voice", "get_voice"]
 
 
 async def get_voice(store: VoiceStore, requested: str) -> Voice:
-    """The voice that is meant: by its id, its name, an alias, `default`, or a name with a recording's extension.
+    """The requested voice: by its id, its name, an alias, `default`, or a name with a recording's extension.
 
     A voice of that very name comes first, so `Anna.mp3` is Anna only where no voice is called `Anna.mp3`.
 

@@ -1,8 +1,7 @@
-"""Which voice speaks: the one that is named, else the clip that came along, else the default.
+"""Which voice speaks: the voice that a request names, else the clip that it brings, else the default voice.
 
-A voice that is named and unknown is an error, never silently another voice. OpenAI's stock names, which
-many clients send without being asked, count as none given unless the library holds a voice of that name. `default`
-names the voice that speaks when none is given, so it has priority over a clip.
+An unknown name is an error, and never another voice. OpenAI's stock names, which many clients always send, count as no
+name unless the library has a voice of that name. `default` names the default voice, so it has priority over a clip.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from chatterbox_api_core.voices.store_errors import voice_damaged
 __all__ = ["STOCK_VOICES", "ResolvedVoice", "VoiceResolver", "VoiceSource"]
 
 VoiceSource: TypeAlias = Literal["library", "upload", "default"]
+"""Where a voice comes from: its name in a request, a clip in a request, or neither of them."""
 
 STOCK_VOICES: Final = frozenset(
     ["alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"]
@@ -33,8 +33,9 @@ class ResolvedVoice:
     """The voice of one request.
 
     Attributes:
+        source: where it comes from.
         voice: the library's voice; None for an uploaded clip, a sample file or the engine's own voice.
-        prompt: what the engine is to sound like; None for the engine's own voice.
+        prompt: the clip for the engine to sound like; None for the engine's own voice.
     """
 
     source: VoiceSource
@@ -60,10 +61,15 @@ class VoiceResolver:
     async def resolve(self, *, voice: str | None = None, clip: bytes | None = None) -> ResolvedVoice:
         """Choose by the priority.
 
+        Args:
+            voice: an id, name or alias in any spelling, or `default`; None or blank for none.
+            clip: the bytes of a recording; None for none. Where it speaks, it is decoded at once.
+
         Raises:
             InvalidInput: `invalid_voice`, for something that can be neither name nor id.
-            InvalidAudio: the uploaded clip cannot serve; only when it is its turn.
-            NotFound: `voice_not_found`.
+            InvalidAudio: the clip cannot serve; only where no voice is named.
+            NotFound: there is no such voice.
+            Unavailable: the library or the clip reader cannot serve now.
         """
         if voice is not None and is_default_name(voice):
             return await self._default()
@@ -76,7 +82,11 @@ class VoiceResolver:
         return await self._default()
 
     async def refresh(self, resolved: ResolvedVoice) -> ResolvedVoice:
-        """The same voice as it is now: it may have been replaced or removed while its request waited."""
+        """The same voice as it is now: it may have been replaced or removed while its request waited.
+
+        Raises:
+            NotFound: the voice has been removed.
+        """
         if resolved.source == "default":
             return await self._default()
         if resolved.voice is None:
