@@ -243,8 +243,8 @@ class SpeechStream:
                 streaming=job.streaming,
                 options=job.options,
             )
-            async with aclosing(sound.pieces()) as pieces:
-                async for pcm in pieces:
+            async with aclosing(sound.pcm()) as pcms:
+                async for pcm in pcms:
                     if sound.spoken_s:
                         timings.first_audio_s = timings.first_audio_s or timings.now()
                     timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.options.tempo
