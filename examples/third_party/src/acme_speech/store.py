@@ -22,7 +22,7 @@ from chatterbox_api_core.aio import run_to_completion
 from chatterbox_api_core.errors import ConfigurationError, StorageFailed, Unavailable
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name
-from chatterbox_api_core.voices.revisions import amended, created, replaced
+from chatterbox_api_core.voices.revisions import created, replaced, updated
 from chatterbox_api_core.voices.store_errors import name_taken, voice_damaged, voice_gone
 
 __all__ = ["FolderStore"]
@@ -79,7 +79,7 @@ class FolderStore:
 
     async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         def change(library: _Library) -> _Library:
-            return library.having(amended(library.known(voice_id), changes))
+            return library.having(updated(library.known(voice_id), changes))
 
         return (await self._change(change)).voices[voice_id]
 

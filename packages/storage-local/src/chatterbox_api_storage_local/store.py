@@ -20,7 +20,7 @@ from chatterbox_api_core.aio import run_to_completion
 from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
-from chatterbox_api_core.voices.revisions import amended, created, replaced
+from chatterbox_api_core.voices.revisions import created, replaced, updated
 from chatterbox_api_core.voices.store_errors import voice_damaged, voice_gone
 from chatterbox_api_storage_local import records
 from chatterbox_api_storage_local.database import transaction
@@ -127,7 +127,7 @@ class LocalStore:
         def work(connection: sqlite3.Connection) -> Voice:
             with transaction(connection):
                 old = _known(connection, voice_id)
-                voice = amended(old.voice, changes)
+                voice = updated(old.voice, changes)
                 records.update(connection, Record(voice, old.file))
             return voice
 

@@ -52,7 +52,7 @@ from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, StorageFailed
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.voices.revisions import amended, canonical_names, created, replaced
+from chatterbox_api_core.voices.revisions import canonical_names, created, replaced, updated
 from chatterbox_api_core.voices.store_errors import name_taken, voice_gone
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
 from chatterbox_api_storage_r2.documents import GIVE_UP_S, Document, Lost, Unsure, last_doubt, pause, read, write
@@ -111,7 +111,7 @@ class BucketLibrary:
         """Change what a voice is called and what is said of it. NotFound, NameTaken."""
         for attempt in count():
             document, record, voice = await self._live(voice_id)
-            changed = amended(voice, changes)
+            changed = updated(voice, changes)
             with _nothing_begun():
                 for name in sorted(canonical_names(changed) - canonical_names(voice)):
                     await self._claim(name, changed)

@@ -92,8 +92,8 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             assert await store.get_by_name(spelling) == aliased, spelling
             with pytest.raises(NameTaken):
                 await store.add(VoiceDraft("Other", (spelling,)), clip(2))
-        amended = await store.update(aliased.id, VoiceChanges(remove_aliases=(SPELLINGS[name][-1],)))
-        assert amended.aliases == ()
+        updated = await store.update(aliased.id, VoiceChanges(remove_aliases=(SPELLINGS[name][-1],)))
+        assert updated.aliases == ()
         assert await store.get_by_name(name) is None
 
     async def test_every_field_is_kept(self, store: VoiceStore) -> None:
@@ -198,7 +198,7 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             await store.read_clip(old)
         assert pinned(caught.value) == VOICE_GONE
 
-    async def test_amend_leaves_out_what_it_does_not_name(self, store: VoiceStore) -> None:
+    async def test_update_leaves_out_what_it_does_not_name(self, store: VoiceStore) -> None:
         old = await store.add(VoiceDraft("Anna", ("Mum",), "en", "yes"), clip(1))
         await asyncio.sleep(0.002)
         assert (await store.update(old.id, VoiceChanges(language="de"))).consent == "yes"

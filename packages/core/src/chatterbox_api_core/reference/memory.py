@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name
-from chatterbox_api_core.voices.revisions import amended, canonical_names, created, replaced
+from chatterbox_api_core.voices.revisions import canonical_names, created, replaced, updated
 from chatterbox_api_core.voices.store_errors import name_taken, voice_gone
 
 __all__ = ["MemoryStore"]
@@ -53,7 +53,7 @@ class MemoryStore:
         return voice
 
     async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
-        voice = amended(self._known(voice_id), changes)
+        voice = updated(self._known(voice_id), changes)
         self._claim(voice)
         return voice
 
