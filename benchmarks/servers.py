@@ -43,7 +43,7 @@ def serve(name: str, port: int) -> None:
         engine="tone",
         synthesizer=ToneSynthesizer(),
         encoders=[PyavEncoder()],
-        voices=VoiceResolver(library=library, clip_reader=InProcessClipReader()),
+        voices=VoiceResolver(library),
         queue=RequestQueue(slots=8, max_waiting=64, wait_s=60),
     )
     app = create_app(speech=speech, voices=library, version="benchmark")

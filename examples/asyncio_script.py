@@ -64,7 +64,7 @@ async def say(text: str, *, clip: bytes, out: Path, adapters: tuple[str, str] | 
             engine="tone" if adapters is None else adapters[0],
             synthesizer=synthesizer,
             encoders=[encoder],
-            voices=VoiceResolver(library=library, clip_reader=clip_reader),
+            voices=VoiceResolver(library),
             queue=RequestQueue(slots=synthesizer.capabilities.max_concurrency, max_waiting=16, wait_s=30),
         )
         voice, report = await library.create("Anna", clip)

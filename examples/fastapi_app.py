@@ -54,7 +54,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
             engine=engine,
             synthesizer=synthesizer,
             encoders=[await adapter(ENCODERS, codec)],
-            voices=VoiceResolver(library=app.state.voices, clip_reader=clip_reader),
+            voices=VoiceResolver(app.state.voices),
             queue=RequestQueue(slots=synthesizer.capabilities.max_concurrency, max_waiting=16, wait_s=30),
         )
         yield

@@ -1,9 +1,9 @@
 """Chatterbox API's core: clone a voice from a clip, keep it, speak with it. No dependencies.
 
 Begin with `SpeechService` and `VoiceLibrary`. For adapters there are `ports` (what they fulfil), `types` (the values
-that travel), `errors`, `formats`, `settings` and `plugins`; `speech`, `voices` and `watermarks` hold the use cases,
-`text` cuts texts into segments, and `reference` is a memory store, a tone engine and a WAV codec without
-dependencies. Modules and names with a leading underscore are core's own.
+that travel), `errors`, `formats`, `settings`, `plugins` and `aio` (tools for asyncio); `speech`, `voices` and
+`watermarks` hold the use cases, `text` cuts texts into segments, and `reference` is a memory store, a tone engine and a
+WAV codec without dependencies. Modules and names with a leading underscore are core's own.
 """
 
 from __future__ import annotations

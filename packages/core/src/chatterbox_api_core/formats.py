@@ -63,6 +63,7 @@ WEBM: Final = AudioFormat(
 )
 
 FORMATS: Final = (WAV, MP3, FLAC, OGG, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
+"""All rows of the table; each row is also a constant of its own, such as `MP3`."""
 
 CLIP_EXTENSIONS: Final[dict[str, str]] = {
     "audio/wav": ".wav",

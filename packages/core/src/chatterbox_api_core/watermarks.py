@@ -19,11 +19,16 @@ _REMEDIES: Final = {
 
 
 class Watermarks:
-    """Used on one event loop.
+    """The use case. Used on one event loop.
+
+        watermarks = Watermarks(detector=detector, clip_reader=WavReader())
+        finding = await watermarks.check(Path("speech.wav").read_bytes())
 
     Args:
-        limits: what a recording may be.
-        queue: how many recordings are judged at once, and how many may wait.
+        detector: judges the sound.
+        clip_reader: decodes the recording.
+        limits: what a recording may be; those of a clip when None.
+        queue: how many recordings are judged at once, and how many may wait; one and 16 when None.
     """
 
     def __init__(
@@ -43,8 +48,11 @@ class Watermarks:
 
         Raises:
             InvalidAudio: it cannot be read, or is too short or too long; the field is `file`.
-            Overloaded, DeadlineExceeded: too many others are being judged.
-            SynthesisFailed, Unavailable, ConfigurationError: as the detector says.
+            Overloaded: the queue is full.
+            DeadlineExceeded: it waited for too long.
+            SynthesisFailed: the detector fails on this sound.
+            Unavailable: detector or clip reader cannot serve now.
+            ConfigurationError: something that the detector needs is not installed.
         """
         with self._queue.reserve() as reservation:
             await reservation.wait()

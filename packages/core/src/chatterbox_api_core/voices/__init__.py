@@ -8,6 +8,7 @@ from chatterbox_api_core._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from chatterbox_api_core.voices.clip_cache import ClipCache as ClipCache
+    from chatterbox_api_core.voices.clip_decoder import ClipDecoder as ClipDecoder
     from chatterbox_api_core.voices.library import VoiceLibrary as VoiceLibrary
     from chatterbox_api_core.voices.voice_resolver import ResolvedVoice as ResolvedVoice
     from chatterbox_api_core.voices.voice_resolver import VoiceResolver as VoiceResolver
@@ -16,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "voices.clip_cache": ("ClipCache",),
+        "voices.clip_decoder": ("ClipDecoder",),
         "voices.library": ("VoiceLibrary",),
         "voices.voice_resolver": ("ResolvedVoice", "VoiceResolver"),
     },
