@@ -1,52 +1,72 @@
-"""What goes wrong on a disk and in SQLite, as the errors of the port: the one table of this package."""
+"""The errors of the disk and of SQLite as errors of core: the one table of this package."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, NotFound, StorageFailed, Unavailable
 
-__all__ = ["FIELD", "failure", "gone", "refuses_writes"]
+__all__ = ["FIELD", "error_from_disk", "gone", "map_disk_errors", "refuses_writes"]
 
 FIELD: Final = "VOICE_LIBRARY_DIR"
+"""The setting that chooses the folder; errors about the folder name it."""
 
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _READ_ONLY: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
 _PRIMARY_CODE: Final = 0xFF
 
 
-def failure(error: Exception, *, writing: bool) -> ChatterboxError:
-    """The error of the port for an OSError or an error of SQLite."""
+@contextmanager
+def map_disk_errors(*, writing: bool) -> Iterator[None]:
+    """Raise an OSError or an error of SQLite as the error of core that `error_from_disk` chooses."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise error_from_disk(error, writing=writing) from error
+
+
+def error_from_disk(error: Exception, *, writing: bool) -> ChatterboxError:
+    """The error of core for an OSError or an error of SQLite.
+
+    Args:
+        writing: whether a write failed. A full or read-only disk matters to writes alone.
+
+    Returns:
+        StorageFailed with the code `storage_full` or `storage_read_only`, else Unavailable.
+    """
     if writing and _is_full(error):
         return StorageFailed(
             "The disk that keeps the voices is full; nothing has been changed.",
             code="storage_full",
             field=FIELD,
-            remedy="Free some space on it, and try again.",
+            remedy="Free some space on the disk and try again.",
         )
     if writing and _is_read_only(error):
         return StorageFailed(
-            "The voices can be read but not changed: their folder is read-only.",
+            "The voice folder is read-only: voices can be read but not changed.",
             code="storage_read_only",
             field=FIELD,
-            remedy="Let the service write to its folder of voices, and start it again.",
+            remedy="Let the service write to the voice folder and restart it.",
         )
     return Unavailable(
-        f"The folder of voices does not answer as it should ({_reason(error)}).",
+        f"The voice folder cannot be accessed: {_reason(error)}.",
         code="storage_unavailable",
         field=FIELD,
-        remedy="Look at the disk it is on; if the folder has been exchanged, start the service again.",
+        remedy="Check the disk that holds the folder. If the folder has been replaced, restart the service.",
     )
 
 
 def refuses_writes(error: Exception) -> bool:
-    """Whether reading may still work after this."""
+    """Whether an error on opening the folder for writing leaves reading possible."""
     return _is_full(error) or _is_read_only(error) or _sqlite_code(error) & _PRIMARY_CODE == sqlite3.SQLITE_CANTOPEN
 
 
 def gone(voice_id: str) -> NotFound:
+    """The error for a voice that does not exist, or whose clip has another hash by now."""
     return NotFound(f"There is no voice {voice_id!r}, or it has changed meanwhile.", field="voice")
 
 
@@ -73,5 +93,6 @@ def _sqlite_code(error: Exception) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """Without the path that an OSError shows: a client has no business with it."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    """The reason without the path that an OSError shows, since a client must not see paths of the server."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return text.rstrip(".")

@@ -1,4 +1,4 @@
-"""An opened folder of voices: its clips, its connections, and the threads that use them."""
+"""An opened voice folder: its clips, its database connections, and the threads that use them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Final, TypeVar
 
 from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_storage_local.database import check_sound, open_for_reading, open_for_writing
-from chatterbox_api_storage_local.failures import FIELD, refuses_writes
+from chatterbox_api_storage_local.errors import FIELD, refuses_writes
 from chatterbox_api_storage_local.files import ClipFolder, FileOperations
 
-__all__ = ["Library", "Workers"]
+__all__ = ["ConnectionPool", "VoiceFolder"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,19 +26,26 @@ _T = TypeVar("_T")
 _READERS: Final = 4
 
 
-class Library:
-    """Opens with the constructor, which may block. Raises ConfigurationError.
+class VoiceFolder:
+    """A folder of voices, open for reading and, where the system allows it, for writing.
+
+    The constructor opens it and may block.
 
     Attributes:
-        writer: None where the folder can only be read.
-        refusal: why that is.
+        clips: the files of the clips.
+        readers: the connections for reading.
+        writer: the one connection for writing; None where the folder is read-only.
+        write_refusal: the error that `writer` could not be opened with; meaningful only where `writer` is None.
+
+    Raises:
+        ConfigurationError: the folder cannot be used, or its database is damaged or too new.
     """
 
     def __init__(self, folder: Path, files: FileOperations) -> None:
         folder = folder.absolute()
         self.clips = ClipFolder(folder / "audio", files)
-        self.writer: Workers | None = None
-        self.refusal: Exception = OSError()
+        self.writer: ConnectionPool | None = None
+        self.write_refusal: Exception = OSError()
         path = self._database = folder / "voices.db"
         try:
             self._refuse_a_link()
@@ -55,23 +62,29 @@ class Library:
                 opened.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
-                f"The folder of voices {folder} cannot be used: {error}.",
+                f"The voice folder {folder} cannot be used: {error}.",
                 field=FIELD,
                 remedy="Choose a folder that the service may read and write.",
             ) from error
-        self.readers = Workers(readers, self.check)
+        self.readers = ConnectionPool(readers, self.check)
         if writer is not None:
-            self.writer = Workers([writer], self.check)
+            self.writer = ConnectionPool([writer], self.check)
 
     def check(self) -> None:
-        """Raise OSError if the folder is not there any more: SQLite would write on to what nobody finds again."""
+        """Raise OSError if the folder has been moved, removed or replaced.
+
+        SQLite keeps its file open and would go on writing to a file that no path leads to.
+        """
         if _identity(self._database) != self._opened:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         if not self.clips.path.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     def close(self) -> None:
-        """Let what runs come to its end. The writer goes last: then its log is brought in and removed."""
+        """Wait for running work and close all connections.
+
+        The writer is closed last: SQLite then merges its log into the database and removes the log.
+        """
         self.readers.close()
         if self.writer is not None:
             self.writer.close()
@@ -83,24 +96,25 @@ class Library:
         except (OSError, sqlite3.Error) as error:
             if not refuses_writes(error) or not path.exists():
                 raise
-            _log.warning("the folder of voices %s can only be read: %s", path.parent, error)
-            self.refusal = error
+            _log.warning("the voice folder %s is read-only: %s", path.parent, error)
+            self.write_refusal = error
             return None
 
     def _refuse_a_link(self) -> None:
         if self.clips.path.is_symlink():
             raise ConfigurationError(
-                f"{self.clips.path} is a link; the clips have to be in the folder itself.",
+                f"{self.clips.path} is a link; the folder of the clips must not be one.",
                 field=FIELD,
-                remedy="Choose the folder that it leads to, or mount that there.",
+                remedy="Choose the folder that the link points to, or mount that folder here.",
             )
 
 
-class Workers:
-    """As many threads as there are connections; each piece of work has one of each to itself.
+class ConnectionPool:
+    """Runs functions in threads. Each function has a thread and a database connection to itself.
 
     Args:
-        check: is called before each piece of work, and may raise.
+        connections: as many threads are started as there are connections.
+        check: called before each function; what it raises fails the function.
     """
 
     def __init__(self, connections: list[sqlite3.Connection], check: Callable[[], None]) -> None:
@@ -112,10 +126,11 @@ class Workers:
         self._threads = ThreadPoolExecutor(len(connections), thread_name_prefix="voices")
 
     def submit(self, work: Callable[[sqlite3.Connection], _T]) -> Future[_T]:
+        """Queue a function; the future has its result, or the exception that it raised."""
         return self._threads.submit(self._run, work)
 
     def close(self) -> None:
-        """Wait for the work that has been begun, and drop the rest."""
+        """Wait for the functions that run, cancel those that are queued, and close the connections."""
         self._threads.shutdown(cancel_futures=True)
         for connection in self._connections:
             connection.close()
@@ -130,6 +145,6 @@ class Workers:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Which file this is, whatever it is called."""
+    """The device and the inode of a file, which stay the same when the file is renamed."""
     status = path.stat()
     return status.st_dev, status.st_ino
