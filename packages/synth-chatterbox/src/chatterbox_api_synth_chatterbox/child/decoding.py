@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import torch
 
-from chatterbox_api_synth_chatterbox.sampling import Sampler
+from chatterbox_api_synth_chatterbox.child.sampling import Sampler
 
 __all__ = ["speech_tokens", "use_readable_attention"]
 

@@ -1,4 +1,4 @@
-"""What the watermark's process does: look for Perth's mark. No speech model is loaded for it."""
+"""The job of the watermark process: "detect". It loads no speech model."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _WINDOW: Final = 2048
 
 
 def load(config: dict[str, Any], report: Progress) -> dict[str, Job]:
+    """Load Perth and return its job."""
     report("loading the watermark's model")
     watermarker = _perth().PerthImplicitWatermarker()
     shortest_s = _WINDOW / watermarker.perth_net.hp.sample_rate
@@ -44,7 +45,7 @@ def _perth() -> Any:
     except ImportError as error:
         package = "setuptools<81" if error.name == "pkg_resources" else "chatterbox-api[model]"
         raise ConfigurationError(
-            f"The watermark cannot be read: {error}.",
+            f"The watermark detector cannot be imported: {error}.",
             code="watermark_missing",
             remedy=f'Install it: pip install "{package}".',
         ) from error

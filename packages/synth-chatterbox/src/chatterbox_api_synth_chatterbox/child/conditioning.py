@@ -32,7 +32,7 @@ def check_clip(samples: torch.Tensor, rate_hz: int, model: Model) -> torch.Tenso
         )
     if not bool(torch.isfinite(heard).all()):
         raise InvalidAudio(
-            "The clip of this voice has samples that are no numbers.", code="audio_damaged", field="voice"
+            "The clip of this voice contains samples that are not numbers.", code="audio_damaged", field="voice"
         )
     if float((heard - heard.mean()).abs().max()) < _SILENT:
         raise InvalidAudio(

@@ -1,4 +1,4 @@
-"""What the model's process does for the engine."""
+"""The jobs of the model process for the engine: "prepare" and "speak"."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from chatterbox_api_synth_chatterbox.engine import Request
-from chatterbox_api_synth_chatterbox.loading import load_engine
+from chatterbox_api_synth_chatterbox.child.engine import Request
+from chatterbox_api_synth_chatterbox.child.loading import load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS
 from chatterbox_api_worker.frames import Header
 from chatterbox_api_worker.serving import Job, JobContext, Progress
@@ -16,6 +16,7 @@ __all__ = ["load"]
 
 
 def load(config: dict[str, Any], report: Progress) -> dict[str, Job]:
+    """Load the model and return its jobs."""
     engine = load_engine(MODELS[config["model"]], folder=config["folder"], device=config["device"], report=report)
 
     def prepare(header: Header, clip: bytes, context: JobContext) -> tuple[Header, bytes]:

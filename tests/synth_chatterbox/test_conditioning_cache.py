@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chatterbox_api_core.errors import InvalidAudio, Unavailable
-from chatterbox_api_synth_chatterbox.voices import AnalysedVoices
+from chatterbox_api_synth_chatterbox.conditioning_cache import ConditioningCache
 
 
 class Analyst:
@@ -34,7 +34,7 @@ class Analyst:
         return self._voice
 
 
-def ask(voices: AnalysedVoices, analyst: Analyst, *, key: str = "a") -> asyncio.Task[bytes]:
+def ask(voices: ConditioningCache, analyst: Analyst, *, key: str = "a") -> asyncio.Task[bytes]:
     return asyncio.create_task(voices.get(key, analyst))
 
 
@@ -44,29 +44,29 @@ async def settle() -> None:
 
 
 async def test_eight_at_once_and_one_later_cause_one_analysis() -> None:
-    voices, analyst = AnalysedVoices(max_bytes=100), Analyst()
+    voices, analyst = ConditioningCache(max_bytes=100), Analyst()
     asked = [ask(voices, analyst) for _ in range(8)]
     await settle()
     analyst.may.set()
     assert await asyncio.gather(*asked) == [b"voice"] * 8
     assert await voices.get("a", analyst) == b"voice"
     assert analyst.begun == 1
-    assert voices._flights == {}
+    assert voices.running == 0
 
 
 async def test_a_failure_reaches_all_and_is_not_kept() -> None:
-    voices, bad, good = AnalysedVoices(max_bytes=100), Analyst(error=InvalidAudio("It is silent.")), Analyst()
+    voices, bad, good = ConditioningCache(max_bytes=100), Analyst(error=InvalidAudio("It is silent.")), Analyst()
     bad.may.set()
     good.may.set()
     answers = await asyncio.gather(*(ask(voices, bad) for _ in range(3)), return_exceptions=True)
     assert [type(each) for each in answers] == [InvalidAudio] * 3
-    assert voices._flights == {}
+    assert voices.running == 0
     assert await voices.get("a", good) == b"voice"
     assert (bad.begun, good.begun, voices.size_bytes) == (1, 1, 5)
 
 
 async def test_one_who_leaves_stops_it_for_nobody() -> None:
-    voices, analyst = AnalysedVoices(max_bytes=100), Analyst()
+    voices, analyst = ConditioningCache(max_bytes=100), Analyst()
     first, second, third = (ask(voices, analyst) for _ in range(3))
     await settle()
     first.cancel()
@@ -78,14 +78,14 @@ async def test_one_who_leaves_stops_it_for_nobody() -> None:
 
 
 async def test_when_the_last_one_leaves_it_is_called_off_and_begins_anew_for_the_next() -> None:
-    voices, analyst = AnalysedVoices(max_bytes=100), Analyst()
+    voices, analyst = ConditioningCache(max_bytes=100), Analyst()
     asked = [ask(voices, analyst) for _ in range(3)]
     await settle()
     for task in asked:
         task.cancel()
     await settle()
     assert analyst.called_off == 1
-    assert voices._flights == {}
+    assert voices.running == 0
     analyst.may.set()
     assert await voices.get("a", analyst) == b"voice"
     assert analyst.begun == 2
@@ -93,7 +93,7 @@ async def test_when_the_last_one_leaves_it_is_called_off_and_begins_anew_for_the
 
 async def test_an_analysis_that_will_not_be_called_off_is_counted_once() -> None:
     """It ends after another of the same clip has begun, and both are kept under one key."""
-    voices, stubborn, quick = AnalysedVoices(max_bytes=100), Analyst(), Analyst(b"other")
+    voices, stubborn, quick = ConditioningCache(max_bytes=100), Analyst(), Analyst(b"other")
 
     async def whatever_happens() -> bytes:
         try:
@@ -115,18 +115,18 @@ async def test_an_analysis_that_will_not_be_called_off_is_counted_once() -> None
 
 
 async def test_closing_calls_off_what_is_under_way_and_says_so_to_those_who_wait() -> None:
-    voices, analyst = AnalysedVoices(max_bytes=100), Analyst()
+    voices, analyst = ConditioningCache(max_bytes=100), Analyst()
     asked = [ask(voices, analyst) for _ in range(2)]
     await settle()
     await voices.close()
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(each) for each in answers] == [Unavailable] * 2
     assert analyst.called_off == 1
-    assert voices._flights == {}
+    assert voices.running == 0
 
 
 async def test_one_that_is_too_big_to_keep_is_used_all_the_same() -> None:
-    voices, analyst = AnalysedVoices(max_bytes=4), Analyst()
+    voices, analyst = ConditioningCache(max_bytes=4), Analyst()
     analyst.may.set()
     for _ in range(2):
         assert await voices.get("a", analyst) == b"voice"
@@ -141,7 +141,7 @@ class Bounded(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.voices = AnalysedVoices(max_bytes=self.MAX_BYTES)
+        self.voices = ConditioningCache(max_bytes=self.MAX_BYTES)
         self.model: OrderedDict[str, int] = OrderedDict()
 
     def teardown(self) -> None:
@@ -173,9 +173,9 @@ class Bounded(RuleBasedStateMachine):
 
     @invariant()
     def it_holds_what_it_says(self) -> None:
-        assert {key: len(voice) for key, voice in self.voices._kept.items()} == dict(self.model)
+        assert self.voices.sizes_bytes == dict(self.model)
         assert self.voices.size_bytes == sum(self.model.values()) <= self.MAX_BYTES
-        assert self.voices._flights == {}
+        assert self.voices.running == 0
 
 
 TestBounded = Bounded.TestCase
@@ -184,8 +184,8 @@ TestBounded.settings = settings(max_examples=30, stateful_step_count=30, deadlin
 
 @pytest.mark.parametrize("order", ["aba", "bab"])
 async def test_the_longest_unused_goes_first(order: str) -> None:
-    voices, analyst = AnalysedVoices(max_bytes=10), Analyst()
+    voices, analyst = ConditioningCache(max_bytes=10), Analyst()
     analyst.may.set()
     for key in (*order, "c"):
         await voices.get(key, analyst)
-    assert set(voices._kept) == {order[-1], "c"}
+    assert set(voices.sizes_bytes) == {order[-1], "c"}

@@ -11,10 +11,10 @@ from typing import Any, Final
 import torch
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidInput
-from chatterbox_api_synth_chatterbox import conditioning
-from chatterbox_api_synth_chatterbox.decoding import speech_tokens, use_readable_attention
+from chatterbox_api_synth_chatterbox.child import conditioning
+from chatterbox_api_synth_chatterbox.child.decoding import speech_tokens, use_readable_attention
+from chatterbox_api_synth_chatterbox.child.rendering import rendered, stepwise
 from chatterbox_api_synth_chatterbox.models import RATE_HZ, Model, max_tokens
-from chatterbox_api_synth_chatterbox.rendering import rendered, stepwise
 
 __all__ = ["Engine", "Request", "Speech"]
 
@@ -63,6 +63,16 @@ class Engine:
         self._own_voice = conditioning.to_bytes(tts.conds) if tts.conds is not None else None
         use_readable_attention(tts.t3)
 
+    @property
+    def tts(self) -> Any:
+        """Upstream's object with the loaded model."""
+        return self._tts
+
+    @property
+    def model(self) -> Model:
+        """The properties of the model."""
+        return self._model
+
     def prepare(self, samples: torch.Tensor, rate_hz: int) -> bytes:
         """A voice from a clip, as bytes that `speak` takes. Raises InvalidAudio."""
         heard = conditioning.check_clip(samples, rate_hz, self._model)
@@ -82,7 +92,7 @@ class Engine:
             FloatingPointError: what the model computed is no number.
         """
         with torch.inference_mode():
-            tokens, reference, generator = self._tokens(request, voice or self._builtin(), checkpoint)
+            tokens, reference, generator = self.draw_tokens(request, voice or self._builtin(), checkpoint)
             with stepwise(self._tts.s3gen, checkpoint):
                 sound = rendered(
                     self._tts.s3gen,
@@ -95,17 +105,18 @@ class Engine:
             checkpoint()
             return Speech(tuple(tokens), self._marked(sound))
 
-    def _tokens(
+    def draw_tokens(
         self, request: Request, voice: bytes, checkpoint: Callable[[], None]
     ) -> tuple[list[int], dict[str, Any], torch.Generator]:
-        params = self._params(request)
+        """The speech tokens of a request, S3Gen's reference, and the generator as it is after the last token."""
+        params = self.parameters(request)
         cond, reference = conditioning.from_bytes(voice, device=self._device, exaggeration=params.get("exaggeration"))
         generator = torch.Generator(device=self._device).manual_seed(request.seed)
         tokens: list[int] = []
         drawn = speech_tokens(
             self._tts.t3,
             cond=cond,
-            text_tokens=self._text_tokens(request),
+            text_tokens=self.text_tokens(request),
             params=params,
             generator=generator,
             max_tokens=max_tokens(request.text),
@@ -116,8 +127,8 @@ class Engine:
                 checkpoint()
         return tokens, reference, generator
 
-    def _params(self, request: Request) -> dict[str, float]:
-        """What was asked for, and upstream's own values for the rest: a release may have changed them."""
+    def parameters(self, request: Request) -> dict[str, float]:
+        """The parameters of a request, completed with upstream's defaults, which may differ between releases."""
         values: dict[str, float] = {}
         for spec in self._model.params:
             upstream = self._upstream.get(spec.name)
@@ -125,10 +136,14 @@ class Engine:
             values[spec.name] = float(request.params.get(spec.name, default))
         return values
 
-    def _text_tokens(self, request: Request) -> torch.Tensor:
-        """(1, n), with the marks of start and end but for Turbo, which has none."""
+    def text_tokens(self, request: Request) -> torch.Tensor:
+        """The text as token ids of shape (1, n), with start and end tokens except for Turbo, which has none.
+
+        Raises:
+            InvalidInput: the text is empty or too long.
+        """
         if not request.text.strip():
-            raise InvalidInput("There is no text to say.", code="empty_input", field="input")
+            raise InvalidInput("The text is empty.", code="empty_input", field="input")
         text = inspect.getmodule(type(self._tts)).punc_norm(request.text)  # type: ignore[union-attr]
         t3 = self._tts.t3
         if t3.is_gpt:
@@ -139,10 +154,10 @@ class Engine:
             tokens = self._tts.tokenizer.text_to_tokens(text)
         if tokens.size(1) > _MAX_TEXT_TOKENS:
             raise InvalidInput(
-                f"This piece of text is {tokens.size(1)} tokens long; the model takes {_MAX_TEXT_TOKENS}.",
+                f"This segment of the text has {tokens.size(1)} tokens; the model takes at most {_MAX_TEXT_TOKENS}.",
                 code="text_too_long",
                 field="input",
-                remedy="Put a full stop or a comma into it.",
+                remedy="Divide it with a full stop or a comma.",
             )
         tokens = tokens.to(device=self._device, dtype=torch.long)
         if t3.is_gpt:
@@ -153,7 +168,7 @@ class Engine:
     def _builtin(self) -> bytes:
         if self._own_voice is None:
             raise ConfigurationError(
-                "The model has no voice of its own: conds.pt is not among its files.",
+                "The model has no built-in voice: its files do not include conds.pt.",
                 code="no_builtin_voice",
                 field="voice",
                 remedy="Name a voice, set VOICE_SAMPLE_PATH, or add conds.pt to the model's folder.",
@@ -164,5 +179,5 @@ class Engine:
         if not len(sound):
             return sound
         if not bool(torch.isfinite(sound).all()):
-            raise FloatingPointError("the model's sound is not a number")
+            raise FloatingPointError("the model's output is not a number")
         return torch.from_numpy(self._tts.watermarker.apply_watermark(sound.numpy(), sample_rate=RATE_HZ))

@@ -7,14 +7,14 @@ import time
 import pytest
 
 from chatterbox_api_core.errors import SynthesisFailed, Unavailable
-from chatterbox_api_synth_chatterbox.health import Health
+from chatterbox_api_synth_chatterbox.failure_counter import FailureCounter
 
 
-def failed(times: int, *, rest_s: float = 30.0) -> Health:
-    health = Health(rest_s=rest_s)
+def failed(times: int, *, rest_s: float = 30.0) -> FailureCounter:
+    counter = FailureCounter(rest_s=rest_s)
     for number in range(times):
-        health.failed(SynthesisFailed(f"It failed, number {number}."))
-    return health
+        counter.failed(SynthesisFailed(f"It failed, number {number}."))
+    return counter
 
 
 @pytest.mark.parametrize("times", [0, 1, 2])
@@ -31,17 +31,17 @@ def test_three_say_so_and_when_to_come_back(times: int) -> None:
 
 
 def test_a_success_heals() -> None:
-    health = failed(3)
-    health.succeeded()
-    health.check()
-    health.failed(SynthesisFailed("Once."))
-    health.check()
+    counter = failed(3)
+    counter.succeeded()
+    counter.check()
+    counter.failed(SynthesisFailed("Once."))
+    counter.check()
 
 
 def test_a_rest_heals_until_the_next_failure() -> None:
-    health = failed(3, rest_s=0.05)
+    counter = failed(3, rest_s=0.05)
     time.sleep(0.06)
-    health.check()
-    health.failed(SynthesisFailed("Again."))
+    counter.check()
+    counter.failed(SynthesisFailed("Again."))
     with pytest.raises(Unavailable):
-        health.check()
+        counter.check()

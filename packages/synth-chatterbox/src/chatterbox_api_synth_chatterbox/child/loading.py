@@ -14,15 +14,15 @@ from typing import Any, Final
 import torch
 
 from chatterbox_api_core.errors import ConfigurationError, Unavailable
-from chatterbox_api_synth_chatterbox.engine import Engine
+from chatterbox_api_synth_chatterbox.child.engine import Engine
+from chatterbox_api_synth_chatterbox.child.errors import is_out_of_memory
 from chatterbox_api_synth_chatterbox.models import Model
 from chatterbox_api_synth_chatterbox.weights import cached_folder, download, loaded_files, missing_files
 
-__all__ = ["chosen_device", "load_engine"]
+__all__ = ["chosen_device", "free_bytes", "load_engine"]
 
 _log = logging.getLogger(__name__)
 
-_FULL: Final = ("out of memory", "allocate memory")
 _WORKING_BYTES: Final = 500_000_000
 """What speaking takes beside the weights."""
 
@@ -49,13 +49,13 @@ def load_engine(model: Model, *, folder: str, device: str, report: Progress) -> 
         with _files_of(path), _reported(inspect.getmodule(tts_class), loaded_files(model, path), report):
             return Engine(tts_class.from_local(path, target, **_variant(tts_class, path)), model)
     except Exception as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in _FULL):
+        if is_out_of_memory(error):
             raise _too_little_memory(model, target) from error
         _log.exception("%s cannot be loaded from %s", model.title, path)
         raise ConfigurationError(
             f"{model.title} cannot be loaded from {path}: {type(error).__name__}: {_one_line(error)}.",
             code="weights_broken",
-            remedy="Fetch the files again; they belong to chatterbox-tts 0.1.7 or later.",
+            remedy="Download the files again. They must be those of chatterbox-tts 0.1.7 or later.",
         ) from error
 
 
@@ -66,10 +66,10 @@ def chosen_device(wanted: str) -> str:
         return next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present[wanted]:
         raise ConfigurationError(
-            f"CHATTERBOX_DEVICE cannot be {wanted}: torch {torch.__version__} finds no such device here.",
+            f"CHATTERBOX_DEVICE cannot be {wanted}: torch {torch.__version__} finds no such device.",
             code="no_such_device",
             field="CHATTERBOX_DEVICE",
-            remedy="Set it to auto or cpu, or install the driver and a torch made for it.",
+            remedy="Set it to auto or cpu, or install the driver and a build of torch for this device.",
         )
     return wanted
 
@@ -86,7 +86,7 @@ def _upstream_class(model: Model) -> Any:
         ) from error
     if watermarker is None:
         raise ConfigurationError(
-            "The watermark cannot be made: resemble-perth finds no pkg_resources.",
+            "The watermark cannot be applied: resemble-perth needs pkg_resources, which is not installed.",
             code="watermark_missing",
             remedy='Install it: pip install "setuptools<81".',
         )
@@ -103,7 +103,7 @@ def _folder(model: Model, folder: str, report: Progress) -> Path:
             f"CHATTERBOX_MODEL_DIR={folder} is not a folder.",
             code="weights_missing",
             field="CHATTERBOX_MODEL_DIR",
-            remedy=f"Name the folder with the files of {model.repository}.",
+            remedy=f"Set it to the folder with the files of {model.repository}.",
         )
     missing = missing_files(model, path)
     if missing:
@@ -111,7 +111,7 @@ def _folder(model: Model, folder: str, report: Progress) -> Path:
             f"CHATTERBOX_MODEL_DIR={folder} lacks {', '.join(missing)}.",
             code="weights_missing",
             field="CHATTERBOX_MODEL_DIR",
-            remedy=f"Put the files of {model.repository} there, or remove it to use the Hugging Face Hub.",
+            remedy=f"Put the files of {model.repository} there, or remove the setting to use the Hugging Face Hub.",
         )
     return path
 
@@ -135,7 +135,7 @@ def _files_of(path: Path) -> Iterator[None]:
 
     def without_segmenter(converter: Any) -> None:
         if os.environ.get("HF_HUB_OFFLINE") == "1" and not _SEGMENTER.is_dir():
-            _log.warning("Chinese is spoken without word boundaries: %s is not there", _SEGMENTER)
+            _log.warning("Chinese is spoken without word boundaries: %s does not exist", _SEGMENTER)
             converter.segmenter = None
             return
         try:
@@ -190,7 +190,7 @@ def _reported(module: Any, files: Sequence[Path], report: Progress) -> Iterator[
 def _check_memory(model: Model, path: Path, device: str) -> None:
     """Refuse early what would only fail slowly, or have the system end some process."""
     needed = _WORKING_BYTES + sum(file.stat().st_size for file in loaded_files(model, path))
-    free = _free_bytes(device)
+    free = free_bytes(device)
     if free is not None and free < needed:
         raise _too_little_memory(model, device, needed=needed, free=free)
 
@@ -200,8 +200,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300].rstrip(".")
 
 
-def _free_bytes(device: str) -> int | None:
-    """Memory that can be had on a device; None where nobody can tell. The limit of a container is not seen."""
+def free_bytes(device: str) -> int | None:
+    """The free bytes of a device, or None where the system does not tell. Limits of containers are not seen."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     try:
@@ -218,6 +218,6 @@ def _too_little_memory(model: Model, device: str, *, needed: int = 0, free: int 
     return Unavailable(
         f"{model.title} does not fit into the memory of {device}{numbers}.",
         code="too_little_memory",
-        remedy="End what else uses it, choose CHATTERBOX_MODEL=turbo, or another CHATTERBOX_DEVICE.",
+        remedy="Stop other programs that use the memory, or set CHATTERBOX_MODEL=turbo or another CHATTERBOX_DEVICE.",
         retry_after_s=30,
     )
