@@ -1,9 +1,9 @@
-"""The child process: `python -m chatterbox_api_synth_espeak.child CONFIG`, a worker that owns the one espeak-ng.
+"""The worker that speaks: `python -m chatterbox_api_synth_espeak.speech_worker CONFIG`. It holds one espeak-ng.
 
-Jobs, beside a header's "do":
+Jobs, by the header's "do":
 
-    describe    to {"rate_hz", "languages": {tag: [voice, name]}}
-    speak       {"text", "voice", "rate", "pitch"}, to pieces of float32 samples
+    describe    {} -> {"rate_hz", "languages": {tag: [voice, name]}}
+    speak       {"text", "voice", "rate", "pitch"} -> pieces of float32 samples; the rate is in words per minute
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 
 import espeakng_loader
 
-from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed
+from chatterbox_api_core.errors import ConfigurationError
+from chatterbox_api_synth_espeak.errors import error_from_espeak
 from chatterbox_api_worker.frames import Header, Payload
 from chatterbox_api_worker.serving import Job, JobContext, Progress, serve
 
-__all__ = ["Espeak", "failure", "load"]
+__all__ = ["Espeak", "load"]
 
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8, _CHARACTERS = 2, 0x8000, 1, 1
 _RATE, _PITCH = 1, 3
@@ -29,7 +30,7 @@ _FIRST_CHUNK_MS, _LONGEST_CHUNK_S = 60, 0.5
 
 
 class _VoiceRecord(ctypes.Structure):
-    """espeak_VOICE of speak_lib.h."""
+    """The struct espeak_VOICE of speak_lib.h."""
 
     _fields_ = [
         ("name", ctypes.c_char_p),
@@ -48,7 +49,15 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Espeak:
-    """The library, set up once."""
+    """The library espeak-ng, of which a process can hold only one.
+
+    Attributes:
+        rate_hz: the sample rate of its output.
+
+    Raises:
+        OSError: the library or its data folder does not exist.
+        RuntimeError: the folder lacks espeak-ng's data.
+    """
 
     def __init__(self, data_path: str) -> None:
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -56,7 +65,7 @@ class Espeak:
         os.chdir(Path(data_path or espeakng_loader.get_data_path()).parent)
         self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _FIRST_CHUNK_MS, b".", _DO_NOT_EXIT)
         if self.rate_hz <= 0:
-            raise RuntimeError("espeak-ng finds no data in its folder")
+            raise RuntimeError("its folder contains no espeak-ng-data")
         self._lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceRecord))
         self._callback = _Callback(self._on_audio)
         self._lib.espeak_SetSynthCallback(self._callback)
@@ -64,7 +73,7 @@ class Espeak:
         self._cancelled: Any = None
 
     def languages(self) -> dict[str, tuple[str, str]]:
-        """For each language tag the voice that espeak-ng prefers for it, and its name."""
+        """For each language tag, the identifier of the voice that espeak-ng prefers, and the name of the language."""
         best: dict[str, tuple[int, str, str]] = {}
         voices = self._lib.espeak_ListVoices(None)
         index = 0
@@ -73,13 +82,26 @@ class Espeak:
             index += 1
             identifier = record.identifier.decode()
             if identifier.startswith("mb/") or not _has_dictionary(identifier):
-                continue  # MBROLA's voices need data that is not here, and some languages lack theirs
+                continue  # MBROLA's voices need data that is not installed, and some languages lack their dictionary
             for priority, tag in _tags(record.languages):
                 entry = (priority, identifier, record.name.decode())
                 best[tag] = min(best.get(tag, entry), entry)
         return {tag: (identifier, name) for tag, (_, identifier, name) in sorted(best.items())}
 
     def speak(self, text: str, *, voice: str, rate: int, pitch: int, emit: Any, cancelled: Any) -> None:
+        """Speak a text. Blocks until it is done or cancelled.
+
+        Args:
+            text: at most `Capabilities.max_chars` characters.
+            voice: an identifier with the suffix of a variant.
+            rate: words per minute, from 80 to 700.
+            pitch: a setting from 0 to 99.
+            emit: called with 16-bit samples as bytes, as soon as they are made.
+            cancelled: called before each block; True ends the speech.
+
+        Raises:
+            RuntimeError: espeak-ng does not know the voice or refuses the text.
+        """
         if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")
         self._lib.espeak_SetParameter(_RATE, rate, 0)
@@ -98,7 +120,7 @@ class Espeak:
 
 
 def _has_dictionary(identifier: str) -> bool:
-    """Whether a voice's pronunciation rules are among the data; without them it is silent."""
+    """Whether the data contains the pronunciation rules of a voice; without them the voice is silent."""
     definition = (Path("espeak-ng-data/lang") / identifier).read_text(encoding="utf-8")
     named = re.search(r"^dictionary\s+(\S+)", definition, re.MULTILINE)
     name = named.group(1) if named else Path(identifier).name.partition("-")[0]
@@ -106,7 +128,7 @@ def _has_dictionary(identifier: str) -> bool:
 
 
 def _tags(address: int) -> list[tuple[int, str]]:
-    """A list of (priority byte, C string), ended by a zero byte."""
+    """Read a list of (priority byte, C string) that a zero byte ends."""
     tags = []
     while (priority := ctypes.string_at(address, 1)[0]) != 0:
         tag = ctypes.string_at(address + 1)
@@ -116,7 +138,7 @@ def _tags(address: int) -> list[tuple[int, str]]:
 
 
 def load(config: Header, report: Progress) -> dict[str, Job]:
-    """The jobs, around an espeak-ng that is set up once. Raises ConfigurationError where its data is not found."""
+    """Start espeak-ng and return the jobs. Raises ConfigurationError where its data is not found."""
     try:
         espeak = Espeak(config["data_path"])
     except (OSError, RuntimeError) as error:
@@ -129,7 +151,7 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
         speech = _Speech(context, longest_bytes=int(2 * espeak.rate_hz * _LONGEST_CHUNK_S))
         words = {name: header[name] for name in ("text", "voice", "rate", "pitch")}
         espeak.speak(**words, emit=speech.emit, cancelled=lambda: context.cancelled)
-        speech.finish()
+        speech.flush()
         context.checkpoint()
         return {}, b""
 
@@ -137,7 +159,7 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
 
 
 class _Speech:
-    """Sends what espeak-ng says: short stretches at first, for early sound, then longer ones, for fewer frames."""
+    """Sends the output of espeak-ng: short pieces at first, for a low latency, then longer ones, for fewer frames."""
 
     def __init__(self, context: JobContext, *, longest_bytes: int) -> None:
         self._context, self._longest_bytes = context, longest_bytes
@@ -147,19 +169,14 @@ class _Speech:
     def emit(self, data: bytes) -> None:
         self._held.extend(data)
         if len(self._held) > self._due_bytes:
-            self.finish()
+            self.flush()
             self._due_bytes = min(2 * self._due_bytes + len(data), self._longest_bytes)
 
-    def finish(self) -> None:
-        """Send what is held."""
+    def flush(self) -> None:
+        """Send the samples that wait."""
         if self._held and not self._context.cancelled:
             self._context.send({}, _floats(bytes(self._held)))
         self._held.clear()
-
-
-def failure(error: Exception) -> tuple[SynthesisFailed, bool]:
-    """What to answer for an exception of a job; the process goes on."""
-    return SynthesisFailed(f"espeak-ng failed: {type(error).__name__}: {error}."), True
 
 
 def _floats(s16: bytes) -> bytes:
@@ -167,4 +184,4 @@ def _floats(s16: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    serve(load, on_failure=failure)
+    serve(load, on_failure=error_from_espeak)
