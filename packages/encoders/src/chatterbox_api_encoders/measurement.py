@@ -1,6 +1,6 @@
-"""What the sound of a clip is like: levels, clipping, noise, speech, bandwidth. Linear in the samples, in numpy.
+"""Measures the sound of a clip: levels, clipping, noise, speech, bandwidth. The time is linear in the samples.
 
-The limits are relative to the clip itself, so that a quiet recording of good speech is quiet, not silent.
+The thresholds are relative to the clip, so that a quiet recording of good speech counts as quiet and not as silent.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-__all__ = ["ClipMeter", "Heard", "Samples", "listen"]
+__all__ = ["ClipMeasurement", "ClipMeter", "Samples", "measure_clip"]
 
 Samples: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 _FULL_SCALE: Final = 1 - 1.5 / 32768
-"""Both ends of 16 bits reach it; so does what a lossy format lets overshoot."""
+"""The highest and the lowest 16-bit sample reach it, and so do samples that a lossy format decodes beyond."""
 _RUN: Final = 3
 _SILENCE_DBFS: Final = -100.0
 _FRAME_S: Final = 0.02
 _ABOVE_NOISE_DB: Final = 6.0
 """Steady noise stays within 1 dB of its mean in frames of 20 ms; a real room within three or four."""
 _BELOW_LOUDEST_DB: Final = 40.0
-"""Where pauses are digital silence, this tells speech from its fading."""
+"""Where pauses are digital silence, this threshold separates speech from its decay."""
 _BAND_HZ: Final = 250
 _BELOW_STRONGEST_DB: Final = 50.0
 """Averaged speech falls by 30 to 40 dB up to 5 kHz; a telephone's filter cuts more than that at 3.4 kHz."""
@@ -30,12 +30,14 @@ _MAX_SPECTRA: Final = 500
 
 
 class ClipMeter:
-    """Peak and clipping, taken before channels are mixed, rates changed and offsets taken off, which hide both.
+    """Measures peak and clipping. It gets the samples as decoded.
+
+    Mixing channels, resampling and removing an offset would hide both.
 
     Attributes:
-        peak: the largest absolute value of any channel.
-        clipped: places where samples in a row sit at full scale.
-        moved: whether any channel is more than a constant.
+        peak: the largest absolute value in any channel.
+        clipped: the number of places with three or more successive samples at full scale.
+        moved: whether any channel is not constant.
     """
 
     def __init__(self) -> None:
@@ -45,7 +47,7 @@ class ClipMeter:
         self._tail: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
     def feed(self, block: Samples) -> None:
-        """Take the next samples in, one row per channel; a place that spans two blocks counts once."""
+        """Measure the next samples, an array of shape (channels, n). A place that spans two blocks counts once."""
         peak = float(np.abs(block).max(initial=0.0))
         self.peak = max(self.peak, peak)
         self.moved = self.moved or bool((block.max(axis=1) > block.min(axis=1)).any())
@@ -61,12 +63,13 @@ class ClipMeter:
 
     @property
     def peak_dbfs(self) -> float:
+        """`peak` in dB relative to full scale, at least -100."""
         return _dbfs(self.peak)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Fields of the same names as in ClipReport."""
+class ClipMeasurement:
+    """The measured fields of ClipReport, under the same names."""
 
     level_dbfs: float
     noise_dbfs: float
@@ -74,8 +77,8 @@ class Heard:
     bandwidth_hz: int
 
 
-def listen(samples: Samples, *, rate_hz: int) -> Heard:
-    """What a mono clip of one sample or more is like."""
+def measure_clip(samples: Samples, *, rate_hz: int) -> ClipMeasurement:
+    """Measure a clip of one channel with at least one sample."""
     size = min(len(samples), round(_FRAME_S * rate_hz))
     frames = samples[: len(samples) // size * size].reshape(-1, size)
     power = np.einsum("ij,ij->i", frames, frames) / size
@@ -83,7 +86,7 @@ def listen(samples: Samples, *, rate_hz: int) -> Heard:
     noise, loud = (float(value) for value in np.percentile(levels, (5, 95)))
     speech = levels > max(noise + _ABOVE_NOISE_DB, loud - _BELOW_LOUDEST_DB)
     level = float(np.sqrt(power[speech].mean() if speech.any() else power.mean()))
-    return Heard(
+    return ClipMeasurement(
         level_dbfs=_dbfs(level),
         noise_dbfs=round(noise, 1),
         speech_share=round(float(speech.mean()), 3),
@@ -92,7 +95,7 @@ def listen(samples: Samples, *, rate_hz: int) -> Heard:
 
 
 def _bandwidth_hz(samples: Samples, begins: np.ndarray[Any, np.dtype[np.int64]], rate_hz: int) -> int:
-    """The upper end of the highest band within reach of the strongest, over the frames that begin there."""
+    """The upper end of the highest band within 50 dB of the strongest, over the frames that begin at `begins`."""
     size = 1024 if rate_hz <= 24_000 else 2048
     begins = begins[begins + size <= len(samples)]
     begins = begins[:: 1 + len(begins) // _MAX_SPECTRA]
