@@ -45,6 +45,7 @@ class ClipReaderContract(Contract):
 
     @pytest_asyncio.fixture
     async def reader(self) -> AsyncGenerator[ClipReader, None]:
+        """The reader of one test."""
         async with self.open() as reader:
             yield reader
 

@@ -39,6 +39,7 @@ class SynthesizerMechanicsContract(Contract):
 
     @pytest_asyncio.fixture
     async def engine(self) -> AsyncGenerator[Synthesizer, None]:
+        """The engine of one test."""
         async with self.open() as engine:
             yield engine
 

@@ -42,6 +42,7 @@ class VoiceStoreConcurrency(Contract):
 
     @pytest_asyncio.fixture
     async def store(self) -> AsyncGenerator[VoiceStore, None]:
+        """The store of one test, empty."""
         async with self.open() as store:
             yield store
 
