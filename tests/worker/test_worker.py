@@ -18,6 +18,7 @@ import pytest
 from worker.conftest import PATIENT, TESTS, Supervised, freeze, spec_of
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, SynthesisFailed, Unavailable
+from chatterbox_api_worker.handle import WorkerHandle, WorkerState
 from chatterbox_api_worker.process import WorkerProcess
 from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited
 from chatterbox_api_worker.supervisor import Supervisor
@@ -443,3 +444,29 @@ async def test_signals_for_the_whole_service_are_left_to_the_parent(
         assert worker.pid is not None
         os.kill(worker.pid, number)
         await job
+
+
+async def test_a_handle_tells_in_which_state_its_worker_is() -> None:
+    handle = await WorkerHandle.start(spec_of(), timeouts=PATIENT)
+
+    def state() -> WorkerState:
+        return handle.state
+
+    try:
+        assert state() is WorkerState.LOADING
+        await handle.ready
+        assert state() is WorkerState.IDLE
+        async with aclosing(handle.stream({"do": "count", "pieces": 2, "pause_s": 0.01})) as pieces:
+            await anext(pieces)
+            assert state() is WorkerState.WORKING
+            assert [header["event"] async for header, _ in pieces][-1] == "done"
+        assert state() is WorkerState.IDLE
+        closing = asyncio.create_task(handle.close("It is no longer needed."))
+        await asyncio.sleep(0)
+        assert state() is WorkerState.STOPPING
+        with pytest.raises(WorkerExited, match="no longer needed"):
+            await anext(handle.stream({"do": "echo"}))
+        await closing
+    finally:
+        await handle.close("The test is over.")
+    assert state() is WorkerState.EXITED
