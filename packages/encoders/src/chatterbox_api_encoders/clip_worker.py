@@ -2,7 +2,7 @@
 
 Its job, by the header's "do":
 
-    decode      {"limits"} + the bytes of a clip -> {"rate_hz", "report"} + float32 samples
+    decode      {"limits"} + the bytes of a clip -> {"sample_rate_hz", "report"} + float32 samples
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.errors import error_from_exception
 from chatterbox_api_worker.frames import Header, Payload
@@ -26,7 +26,7 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
 
     def decode(header: Header, data: bytes, context: JobContext) -> tuple[Header, Payload]:
         clip = reader.decode(data, limits=ClipLimits(**header["limits"]))
-        return {"rate_hz": clip.pcm.rate_hz, "report": asdict(clip.report)}, clip.pcm.samples.cast("B")
+        return {"sample_rate_hz": clip.pcm.sample_rate_hz, "report": asdict(clip.report)}, clip.pcm.samples.cast("B")
 
     return {"decode": decode}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
+from chatterbox_api_core.voices import clip_refusals
 from chatterbox_api_worker.spec import Cause, WorkerExited
 
 __all__ = [

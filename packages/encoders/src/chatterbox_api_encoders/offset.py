@@ -21,15 +21,15 @@ _ROUNDING: Final = 2.0**-20
 _STRETCH: Final = 1 << 18
 
 
-def without_offset(samples: Samples, *, rate_hz: int) -> Samples:
+def without_offset(samples: Samples, *, sample_rate_hz: int) -> Samples:
     """Subtract the offset from a clip, in place. A clip with a negligible offset stays unchanged.
 
     The offset is a moving mean over 0.25 s and not the mean of the clip: it may begin after digital silence, or change
     where two recordings were joined. Frequencies above some 20 Hz stay unchanged.
     """
-    if len(samples) < _SHORTEST_S * rate_hz:
+    if len(samples) < _SHORTEST_S * sample_rate_hz:
         return samples
-    size = round(_BLOCK_S * rate_hz)
+    size = round(_BLOCK_S * sample_rate_hz)
     means = _block_means(samples, size)
     slow = _smooth(means)
     middle = float(np.mean(means))

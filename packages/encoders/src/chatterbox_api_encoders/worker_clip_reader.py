@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final
 
-from chatterbox_api_core.clip_refusals import check_size
 from chatterbox_api_core.errors import Overloaded
-from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_core.types import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_core.voices.clip_refusals import check_size
 from chatterbox_api_encoders.errors import error_from_exit
 from chatterbox_api_encoders.mixing import MAX_RATE_HZ
 from chatterbox_api_worker.pool import WorkerPool
@@ -126,4 +126,4 @@ class PyavClipReader:
         except WorkerExited as error:
             raise error_from_exit(error, limits) from error
         report = ClipReport(**{**answer["report"], "advice": tuple(answer["report"]["advice"])})
-        return Clip(Pcm(samples.cast("f"), answer["rate_hz"]), report)
+        return Clip(Pcm(samples.cast("f"), answer["sample_rate_hz"]), report)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from chatterbox_api_core.model import Pcm, WatermarkFinding
+from chatterbox_api_core.types import Pcm, WatermarkFinding
 from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS, ModelSupervisor
 from chatterbox_api_worker.spec import Timeouts
 
@@ -69,9 +69,11 @@ class PerthDetector:
             SynthesisFailed: the process failed, hung or exited.
             Unavailable, ConfigurationError: Perth cannot be loaded.
         """
-        judged = Pcm(pcm.samples[: round(JUDGED_S * pcm.rate_hz)], pcm.rate_hz)
+        judged = Pcm(pcm.samples[: round(JUDGED_S * pcm.sample_rate_hz)], pcm.sample_rate_hz)
         if not len(judged):
             return WatermarkFinding(marked=False, confidence=0.0, duration_s=0.0)
-        answer, _ = await self._process.run({"do": "detect", "rate_hz": pcm.rate_hz}, judged.samples.cast("B"))
+        answer, _ = await self._process.run(
+            {"do": "detect", "sample_rate_hz": pcm.sample_rate_hz}, judged.samples.cast("B")
+        )
         confidence = float(answer["confidence"])
         return WatermarkFinding(confidence > THRESHOLD, confidence, judged.duration_s)

@@ -31,7 +31,7 @@ class ModelSupervisor:
     """Does jobs in a model process, which it starts with the first job. Make it in a running event loop; `close` it.
 
         process = ModelSupervisor({"role": "watermark"}, title="Perth")
-        answer, payload = await process.run({"do": "detect", "rate_hz": 24_000}, samples)
+        answer, payload = await process.run({"do": "detect", "sample_rate_hz": 24_000}, samples)
         await process.close()
 
     Args:

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
-from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
-from chatterbox_api_core.parameters import check_params, check_seed
+from chatterbox_api_core.speech.parameters import check_parameters, check_seed
+from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_chatterbox.conditioning_cache import ConditioningCache
 from chatterbox_api_synth_chatterbox.failure_counter import FailureCounter
 from chatterbox_api_synth_chatterbox.models import MAX_CLIP_S, MODELS, RATE_HZ, Model
@@ -42,9 +42,9 @@ class ChatterboxSynthesizer:
         self._conditioning = ConditioningCache(max_bytes=voices_bytes)
         self._failures = FailureCounter()
         self._capabilities = Capabilities(
-            clones=True,
+            supports_cloning=True,
             languages=_languages(model),
-            rate_hz=RATE_HZ,
+            sample_rate_hz=RATE_HZ,
             concurrent=concurrent,
             max_chars=model.max_chars,
             params=model.params,
@@ -156,8 +156,8 @@ class ChatterboxSynthesizer:
 
     async def _analyse(self, prompt: VoicePrompt) -> bytes:
         pcm = await prompt.pcm()
-        samples = pcm.samples[: round(MAX_CLIP_S * pcm.rate_hz)]
-        return bytes(await self._run({"do": "prepare", "rate_hz": pcm.rate_hz}, samples.cast("B")))
+        samples = pcm.samples[: round(MAX_CLIP_S * pcm.sample_rate_hz)]
+        return bytes(await self._run({"do": "prepare", "sample_rate_hz": pcm.sample_rate_hz}, samples.cast("B")))
 
     async def _run(self, command: dict[str, object], payload: bytes | memoryview) -> memoryview:
         """Do one job. A failure counts once, however many callers wait for the job."""
@@ -191,7 +191,7 @@ class ChatterboxSynthesizer:
             "text": text,
             "language": language,
             "seed": seed,
-            "params": check_params(utterance.params, capabilities=self._capabilities),
+            "params": check_parameters(utterance.parameters, capabilities=self._capabilities),
         }
 
 

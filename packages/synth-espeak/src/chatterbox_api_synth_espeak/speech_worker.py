@@ -2,7 +2,7 @@
 
 Jobs, by the header's "do":
 
-    describe    {} -> {"rate_hz", "languages": {tag: [voice, name]}}
+    describe    {} -> {"sample_rate_hz", "languages": {tag: [voice, name]}}
     speak       {"text", "voice", "rate", "pitch"} -> pieces of float32 samples; the rate is in words per minute
 """
 
@@ -52,7 +52,7 @@ class Espeak:
     """The library espeak-ng, of which a process can hold only one.
 
     Attributes:
-        rate_hz: the sample rate of its output.
+        sample_rate_hz: the sample rate of its output.
 
     Raises:
         OSError: the library or its data folder does not exist.
@@ -63,8 +63,8 @@ class Espeak:
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         # espeak-ng fails on data paths of more than about 160 characters; a relative one is always short.
         os.chdir(Path(data_path or espeakng_loader.get_data_path()).parent)
-        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _FIRST_CHUNK_MS, b".", _DO_NOT_EXIT)
-        if self.rate_hz <= 0:
+        self.sample_rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _FIRST_CHUNK_MS, b".", _DO_NOT_EXIT)
+        if self.sample_rate_hz <= 0:
             raise RuntimeError("its folder contains no espeak-ng-data")
         self._lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceRecord))
         self._callback = _Callback(self._on_audio)
@@ -145,10 +145,10 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
         raise ConfigurationError(f"espeak-ng does not start: {error}.") from error
 
     def describe(header: Header, payload: bytes, context: JobContext) -> tuple[Header, Payload]:
-        return {"rate_hz": espeak.rate_hz, "languages": espeak.languages()}, b""
+        return {"sample_rate_hz": espeak.sample_rate_hz, "languages": espeak.languages()}, b""
 
     def speak(header: Header, payload: bytes, context: JobContext) -> tuple[Header, Payload]:
-        speech = _Speech(context, longest_bytes=int(2 * espeak.rate_hz * _LONGEST_CHUNK_S))
+        speech = _Speech(context, longest_bytes=int(2 * espeak.sample_rate_hz * _LONGEST_CHUNK_S))
         words = {name: header[name] for name in ("text", "voice", "rate", "pitch")}
         espeak.speak(**words, emit=speech.emit, cancelled=lambda: context.cancelled)
         speech.flush()
