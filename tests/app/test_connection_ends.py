@@ -113,12 +113,12 @@ async def test_a_client_that_sends_more_and_leaves_gives_its_place_back(behind: 
         upgrade, behind = (b"Connection: Upgrade\r\nUpgrade: h2c\r\n", b"") if behind == b"Upgrade" else (b"", behind)
         head = b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + upgrade
         writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        await _until(lambda: service.admission.running == 1)
+        await _until(lambda: service.queue.running == 1)
         writer.write(behind)
         if len(behind) > 2**15:
             assert (await _received(reader))[0] == b""
         writer.close()
-        await _until(lambda: service.admission.running == 0)
+        await _until(lambda: service.queue.running == 0)
 
 
 async def test_requests_that_arrive_together_are_answered_in_turn() -> None:

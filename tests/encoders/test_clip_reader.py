@@ -34,7 +34,7 @@ def read(data: bytes, **limits: Any) -> Clip:
 def refusal(data: bytes, **limits: Any) -> str:
     with pytest.raises(InvalidAudio) as caught:
         read(data, **limits)
-    assert caught.value.field == "voice_file"
+    assert caught.value.field == "clip"
     return f"{caught.value.code}: {caught.value.message}"
 
 

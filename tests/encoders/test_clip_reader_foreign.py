@@ -79,7 +79,7 @@ BY_HAND: dict[str, tuple[bytes, str]] = {
 def refused(data: bytes, **limits: Any) -> InvalidAudio:
     with pytest.raises(InvalidAudio) as caught:
         InProcessClipReader().decode(data, limits=ClipLimits(deadline_s=60, **limits))
-    assert caught.value.field == "voice_file"
+    assert caught.value.field == "clip"
     assert caught.value.remedy
     return caught.value
 

@@ -222,7 +222,7 @@ async def test_another_process_s_replacement_is_seen_at_once(tmp_path: Path) -> 
         voice = await one.add(VoiceDraft("Anna"), clip(1))
         assert await other.read_clip(voice) == clip(1).data
         new = await other.replace(voice.id, clip(2))
-        assert await one.find("anna") == new
+        assert await one.get_by_name("anna") == new
         with pytest.raises(NotFound):
             await one.read_clip(voice)
         await one.remove(voice.id)

@@ -15,7 +15,7 @@ from storage_r2.interleavings import Broken, Explorer, ModelBucket, Objects, Out
 from storage_r2.memory_bucket import MemoryBucket
 
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.voices.revisions import amended, canonical_names, replaced
+from chatterbox_api_core.voices.revisions import canonical_names, replaced, updated
 from chatterbox_api_storage_r2 import protocol
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
 from chatterbox_api_storage_r2.documents import Body, Document, Lost, read
@@ -279,7 +279,7 @@ class ReadsAfterClaiming(BucketLibrary):
     async def update(self, voice_id: str, changes: VoiceChanges) -> Versioned:
         while True:
             _, _, voice = await self._live(voice_id)
-            changed = amended(voice, changes)
+            changed = updated(voice, changes)
             for name in sorted(canonical_names(changed) - canonical_names(voice)):
                 await self._claim(name, changed)
             document, record, _ = await self._live(voice_id)

@@ -42,8 +42,8 @@ def speech_service(
         engine="test",
         synthesizer=synthesizer,
         encoders=encoders or [PyavEncoder()],
-        voices=VoiceResolver(library=library_of(store), clip_reader=InProcessClipReader(), sample=sample),
-        admission=RequestQueue(slots=slots or synthesizer.capabilities.max_concurrency, queue=queue, wait_s=wait_s),
+        voices=VoiceResolver(library_of(store), sample=sample),
+        queue=RequestQueue(slots=slots or synthesizer.capabilities.max_concurrency, max_waiting=queue, wait_s=wait_s),
         limits=limits,
         spool_budget=spool_budget,
     )

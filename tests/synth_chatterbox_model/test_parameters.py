@@ -25,9 +25,9 @@ def checked(name: str, params: dict[str, Any]) -> dict[str, Any]:
         supports_cloning=True,
         languages=model.languages,
         sample_rate_hz=24_000,
-        concurrent=1,
+        max_concurrency=1,
         max_chars=300,
-        params=model.params,
+        parameters=model.params,
     )
     return check_parameters(params, capabilities=declared)
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from chatterbox_api.archive_members import MANIFEST, Members, unreadable
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.types import Voice
+from chatterbox_api_core.types import ClipLimits, Voice
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.voices.names import canonical_name
 
@@ -28,7 +28,7 @@ __all__ = ["read_archive", "write_archive"]
 
 _SCHEMA: Final = 1
 _MAX_MANIFEST_BYTES: Final = 16 * 2**20
-_MAX_CLIP_BYTES: Final = 10 * 2**20
+_MAX_CLIP_BYTES: Final = ClipLimits().max_bytes
 
 
 async def write_archive(

@@ -28,6 +28,7 @@ from chatterbox_api_core.speech.spool import SpoolBudget
 from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.voices.clip_cache import ClipCache
+from chatterbox_api_core.voices.clip_decoder import ClipDecoder
 from chatterbox_api_core.voices.voice_resolver import VoiceResolver
 from chatterbox_api_core.watermarks import Watermarks
 
@@ -61,7 +62,6 @@ class Library:
     voices: VoiceLibrary
     store_name: str
     clip_reader: ClipReader
-    limits: ClipLimits
 
 
 @asynccontextmanager
@@ -88,14 +88,12 @@ async def compose(
                 synthesizer=synthesizer,
                 encoders=encoders,
                 voices=VoiceResolver(
-                    library=library.voices,
-                    clip_reader=library.clip_reader,
-                    limits=library.limits,
-                    sample=await _sample(env, library.clip_reader, library.limits),
+                    library.voices,
+                    sample=await _sample(env, library.voices.decoder),
                 ),
-                admission=RequestQueue(
+                queue=RequestQueue(
                     slots=synthesizer.capabilities.max_concurrency,
-                    queue=settings.QUEUE_MAX.read(env),
+                    max_waiting=settings.QUEUE_MAX.read(env),
                     wait_s=settings.QUEUE_WAIT_S.read(env),
                 ),
                 pauses=Pauses(
@@ -144,9 +142,8 @@ async def compose_library(
         store_name = chosen(VOICE_STORES, env)[0]
         store: VoiceStore = await _opened(stack, VOICE_STORES, store_name, env)
         clips = ClipCache(await _opened(stack, CLIP_CACHES, chosen(CLIP_CACHES, env)[0], env))
-        limits = ClipLimits()
-        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, limits=limits, languages=languages)
-        yield Library(voices, store_name, clip_reader, limits)
+        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, languages=languages)
+        yield Library(voices, store_name, clip_reader)
 
 
 @asynccontextmanager
@@ -231,13 +228,13 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
         notice.cancel()
 
 
-async def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+async def _sample(env: Mapping[str, str], decoder: ClipDecoder) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
     if path is None:
         return None
     try:
         data = await asyncio.to_thread(path.read_bytes)
-        await clip_reader.read(data, limits=limits)
+        await decoder.read(data)
     except (OSError, InvalidAudio) as error:
         reason = f"{error.strerror}." if isinstance(error, OSError) else error.message
         raise ConfigurationError(

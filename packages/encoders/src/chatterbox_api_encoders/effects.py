@@ -12,14 +12,14 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from chatterbox_api_core.types import Effect
+from chatterbox_api_core.types import Effect, EncodeOptions
 
 __all__ = ["EFFECTS", "Effects", "Samples", "frame_of"]
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """32-bit floats of one channel, of shape (n,)."""
 
-EFFECTS: Final[frozenset[Effect]] = frozenset({"tempo", "loudness", "trim", "out_rate"})
+EFFECTS: Final[frozenset[Effect]] = frozenset({"tempo", "loudness", "trim", "sample_rate"})
 """The effects of every encoder of this package."""
 
 _ATEMPO_RANGE: Final = (0.5, 2.0)
@@ -35,31 +35,22 @@ class Effects:
     """A chain that takes samples at one rate and gives samples at another; mono, float32.
 
     Args:
-        sample_rate_hz: of what is pushed.
-        out_rate_hz: of what comes out.
-        others: see `ports.Encoder.open`.
+        options: see `EncodeOptions`; without a sample rate the result has the input's.
+        input_rate_hz: the sample rate of what is pushed.
     """
 
-    def __init__(
-        self,
-        *,
-        sample_rate_hz: int,
-        out_rate_hz: int,
-        tempo: float = 1.0,
-        loudness_lufs: float | None = None,
-        trim: bool,
-    ) -> None:
+    def __init__(self, options: EncodeOptions, *, input_rate_hz: int) -> None:
         self._stages: list[_Trim | _Graph | _Rate] = []
-        if trim:
-            self._stages.append(_Trim(sample_rate_hz))
-        if tempo != 1.0:
-            self._stages.append(_Graph(sample_rate_hz, _atempo(tempo)))
-        if loudness_lufs is not None:
+        if options.trim:
+            self._stages.append(_Trim(input_rate_hz))
+        if options.tempo != 1.0:
+            self._stages.append(_Graph(input_rate_hz, _atempo(options.tempo)))
+        if options.loudness_lufs is not None:
             # loudnorm outputs 192 kHz, so the sample rate is converted back.
-            back = [("aresample", str(sample_rate_hz))]
-            self._stages.append(_Graph(sample_rate_hz, [("loudnorm", f"I={loudness_lufs}:TP=-1.5:LRA=11"), *back]))
-        if out_rate_hz != sample_rate_hz:
-            self._stages.append(_Rate(sample_rate_hz, out_rate_hz))
+            loudnorm = ("loudnorm", f"I={options.loudness_lufs}:TP=-1.5:LRA=11")
+            self._stages.append(_Graph(input_rate_hz, [loudnorm, ("aresample", str(input_rate_hz))]))
+        if options.sample_rate_hz not in (None, input_rate_hz):
+            self._stages.append(_Rate(input_rate_hz, options.sample_rate_hz))
 
     def push(self, samples: Samples) -> Samples:
         """Process samples and return those that are ready, perhaps none."""
@@ -69,12 +60,12 @@ class Effects:
             samples = stage.push(samples)
         return samples
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         """Return the samples that are left. It is called once, at the end."""
         rest = _NOTHING
         for stage in self._stages:
             pushed = stage.push(rest) if len(rest) else _NOTHING
-            rest = np.concatenate([pushed, stage.finish()])
+            rest = np.concatenate([pushed, stage.flush()])
         return rest
 
 
@@ -110,7 +101,7 @@ class _Graph:
         self._fed += len(samples)
         return self._pulled()
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         if not self._fed:
             return _NOTHING
         self._graph.push(None)
@@ -138,7 +129,7 @@ class _Rate:
         self._fed += len(samples)
         return _joined(self._resampler.resample(frame))
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         return _joined(self._resampler.resample(None)) if self._fed else _NOTHING
 
 
@@ -157,7 +148,7 @@ class _Trim:
         self._rest = samples[whole:].copy()
         return self._passed(samples[:whole])
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         last = self._passed(self._rest)
         return np.concatenate([last, self._silence[: self._margin]]) if self._begun else _NOTHING
 

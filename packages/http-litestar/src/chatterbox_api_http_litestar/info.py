@@ -64,7 +64,7 @@ def info_routes(
             "engine": speech.engine,
             "clones": speech.capabilities.supports_cloning,
             "formats": [offered.name for offered in speech.formats],
-            "requests": {"running": speech.admission.running, "waiting": speech.admission.waiting},
+            "requests": {"running": speech.queue.running, "waiting": speech.queue.waiting},
         }
 
     @route("/ping", http_method=_READ)

@@ -50,7 +50,7 @@ def openai_voice_routes(voices: VoiceLibrary, *, limits: HttpLimits) -> list[HTT
             )
         name = required_text(body.name, field="name", code="invalid_name")
         file = required_file(files, field="audio_sample")
-        with errors_about(voice_file="audio_sample"):
+        with errors_about(clip="audio_sample"):
             voice, _ = await voices.create(
                 name,
                 await file.take(),

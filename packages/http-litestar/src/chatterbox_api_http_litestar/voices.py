@@ -25,6 +25,7 @@ from chatterbox_api_http_litestar.voice_views import (
     errors_about,
     listed,
     page_asked,
+    report_view,
     required_file,
     required_text,
     voice_view,
@@ -66,7 +67,11 @@ def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteH
                 language=body.language or None,
                 consent=body.consent or None,
             )
-        return {"message": f"The voice {voice.name!r} has been added.", "voice": voice_view(voice), "report": report}
+        return {
+            "message": f"The voice {voice.name!r} has been added.",
+            "voice": voice_view(voice),
+            "report": report_view(report),
+        }
 
     @route("/voices/all-names", http_method=_READ)
     async def list_all_names() -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
             "old_name": before.name,
             "new_name": after.name,
             "voice": voice_view(after),
-            **({} if report is None else {"report": report}),
+            **({} if report is None else {"report": report_view(report)}),
         }
 
     @delete("/voices/{name:str}", status_code=200)

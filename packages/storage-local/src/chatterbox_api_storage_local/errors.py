@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from chatterbox_api_core.errors import ChatterboxError, NotFound, StorageFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 
-__all__ = ["FIELD", "error_from_disk", "gone", "map_disk_errors", "refuses_writes"]
+__all__ = ["FIELD", "error_from_disk", "map_disk_errors", "refuses_writes"]
 
 FIELD: Final = "VOICE_LIBRARY_DIR"
 """The setting that chooses the folder; errors about the folder name it."""
@@ -63,11 +63,6 @@ def error_from_disk(error: Exception, *, writing: bool) -> ChatterboxError:
 def refuses_writes(error: Exception) -> bool:
     """Whether an error on opening the folder for writing leaves reading possible."""
     return _is_full(error) or _is_read_only(error) or _sqlite_code(error) & _PRIMARY_CODE == sqlite3.SQLITE_CANTOPEN
-
-
-def gone(voice_id: str) -> NotFound:
-    """The error for a voice that does not exist, or whose clip has another hash by now."""
-    return NotFound(f"There is no voice {voice_id!r}, or it has changed meanwhile.", field="voice")
 
 
 def _is_full(error: Exception) -> bool:

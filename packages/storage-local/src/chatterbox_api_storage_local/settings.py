@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chatterbox_api_core.settings import Setting, path
+from chatterbox_api_core.settings import DATA_DIR, Setting, path
 
-__all__ = ["ALL", "DATA_DIR", "VOICE_LIBRARY_DIR", "voice_folder"]
+__all__ = ["ALL", "VOICE_LIBRARY_DIR", "voice_folder"]
 
-DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
 VOICE_LIBRARY_DIR: Final = Setting(
     "VOICE_LIBRARY_DIR", "", "Where voices are kept on disk; the folder voices in DATA_DIR when empty.", path
 )

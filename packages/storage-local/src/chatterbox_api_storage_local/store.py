@@ -16,13 +16,15 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from chatterbox_api_core.errors import ChatterboxError, StorageFailed
+from chatterbox_api_core.aio import run_to_completion
+from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
-from chatterbox_api_core.voices.revisions import amended, created, replaced
+from chatterbox_api_core.voices.revisions import created, replaced, updated
+from chatterbox_api_core.voices.store_errors import voice_damaged, voice_gone
 from chatterbox_api_storage_local import records
 from chatterbox_api_storage_local.database import transaction
-from chatterbox_api_storage_local.errors import error_from_disk, gone, map_disk_errors
+from chatterbox_api_storage_local.errors import error_from_disk, map_disk_errors
 from chatterbox_api_storage_local.files import ClipFolder, FileOperations
 from chatterbox_api_storage_local.folder import VoiceFolder
 from chatterbox_api_storage_local.records import Record
@@ -136,7 +138,7 @@ class LocalStore:
         def work(connection: sqlite3.Connection) -> Voice:
             with transaction(connection):
                 old = _known(connection, voice_id)
-                voice = amended(old.voice, changes)
+                voice = updated(old.voice, changes)
                 records.update(connection, Record(voice, old.file))
             return voice
 
@@ -192,13 +194,8 @@ class LocalStore:
                 return data
             seen, record = record, _known(connection, voice.id)
             if record.file == seen.file:
-                raise StorageFailed(
-                    f"The stored clip of the voice {voice.name!r} is damaged or missing.",
-                    code="voice_damaged",
-                    field="voice",
-                    remedy="Replace its clip.",
-                )
-        raise gone(voice.id)
+                raise voice_damaged(voice)
+        raise voice_gone(voice.id)
 
     @contextmanager
     def _naming_clip(self, connection: sqlite3.Connection, voice_id: str, audio: VoiceAudio) -> Iterator[str]:
@@ -227,15 +224,8 @@ class LocalStore:
         if self._folder.writer is None:
             raise error_from_disk(self._folder.write_refusal, writing=True)
         submitted = self._folder.writer.submit(work)
-        running = asyncio.wrap_future(submitted)
         with map_disk_errors(writing=True):
-            try:
-                return await asyncio.shield(running)
-            except asyncio.CancelledError:
-                if not submitted.cancel():
-                    running.add_done_callback(_mark_retrieved)
-                    await asyncio.wait([running])
-                raise
+            return await run_to_completion(asyncio.wrap_future(submitted), withdraw=submitted.cancel)
 
 
 def _voice(record: Record | None) -> Voice | None:
@@ -245,11 +235,5 @@ def _voice(record: Record | None) -> Voice | None:
 def _known(connection: sqlite3.Connection, voice_id: str) -> Record:
     record = records.get(connection, voice_id) if is_voice_id(voice_id) else None
     if record is None:
-        raise gone(voice_id)
+        raise voice_gone(voice_id)
     return record
-
-
-def _mark_retrieved(running: asyncio.Future[_T]) -> None:
-    """Retrieve the error of a write whose caller was cancelled, so that asyncio does not report it as unhandled."""
-    if not running.cancelled():
-        running.exception()

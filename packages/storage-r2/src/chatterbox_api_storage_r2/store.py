@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 from chatterbox_api_core.types import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.voices.store_errors import voice_damaged, voice_gone
 from chatterbox_api_storage_r2.bucket import Doubtful
 from chatterbox_api_storage_r2.clips import Clips
 from chatterbox_api_storage_r2.connection import Connection
@@ -27,7 +28,7 @@ from chatterbox_api_storage_r2.failures import startup_error
 from chatterbox_api_storage_r2.joining import check_conditions, check_writes, library_in
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
-from chatterbox_api_storage_r2.protocol import BucketLibrary, gone
+from chatterbox_api_storage_r2.protocol import BucketLibrary
 from chatterbox_api_storage_r2.reader import Reader
 from chatterbox_api_storage_r2.readiness import Readiness
 from chatterbox_api_storage_r2.records import Record, Versioned
@@ -146,13 +147,8 @@ class R2Store:
                 return data
             seen, record = record, await reader.confirmed(voice.id)
             if record is not None and record.clip == seen.clip:
-                raise StorageFailed(
-                    f"The stored clip of the voice {voice.name!r} is damaged or missing.",
-                    code="voice_damaged",
-                    field="voice",
-                    remedy="Replace its clip.",
-                )
-        raise gone(voice.id)
+                raise voice_damaged(voice)
+        raise voice_gone(voice.id)
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
         async def work() -> Versioned:
@@ -347,4 +343,4 @@ def _voice(record: Record | None) -> Voice | None:
 
 def _known_shape(voice_id: str) -> None:
     if not is_voice_id(voice_id):
-        raise gone(voice_id)
+        raise voice_gone(voice_id)

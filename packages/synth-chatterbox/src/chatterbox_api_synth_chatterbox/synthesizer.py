@@ -45,9 +45,9 @@ class ChatterboxSynthesizer:
             supports_cloning=True,
             languages=_languages(model),
             sample_rate_hz=RATE_HZ,
-            concurrent=concurrent,
+            max_concurrency=concurrent,
             max_chars=model.max_chars,
-            params=model.params,
+            parameters=model.params,
             default_language=language,
         )
 
@@ -176,10 +176,10 @@ class ChatterboxSynthesizer:
                 f"The engine takes from 1 to {self._model.max_chars} characters at once, and got "
                 f"{len(text) if text.strip() else 0}.",
                 code="text_too_long" if text.strip() else "empty_input",
-                field="input",
+                field="text",
             )
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidInput("The text contains a lone surrogate, which is half a character.", field="input")
+            raise InvalidInput("The text contains a lone surrogate, which is half a character.", field="text")
         language = utterance.language or self._language
         if language not in {each.tag for each in self._capabilities.languages}:
             raise InvalidInput(

@@ -4,7 +4,7 @@ One process serves all requests, since Praat takes 65 MB of memory in each proce
 
 Its job, by the header's "do":
 
-    measure     {"sample_rate_hz"} + float32 samples of a clip -> {"hz"}: the median pitch, None where nothing is voiced
+    measure     {"sample_rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where none is voiced
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class EspeakSynthesizer:
             supports_cloning=False,
             languages=tuple(Language(tag, name) for tag, (_, name) in voices.items()),
             sample_rate_hz=sample_rate_hz,
-            concurrent=concurrent,
+            max_concurrency=concurrent,
             max_chars=400,
             speed=_SPEED,
             default_language=language,

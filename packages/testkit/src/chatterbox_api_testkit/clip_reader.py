@@ -192,4 +192,4 @@ class ClipReaderContract(Contract):
         with pytest.raises(InvalidAudio) as caught:
             await reader.read(data, limits=LIMITS)
         assert caught.value.code == code
-        assert caught.value.field == "voice_file"
+        assert caught.value.field == "clip"

@@ -88,4 +88,6 @@ def _as_json(name: str, found: ClipReport | ChatterboxError) -> dict[str, Any]:
     if isinstance(found, ChatterboxError):
         error = {"code": found.code, "message": found.message, "remedy": found.remedy}
         return {"file": name, "usable": False, "error": error}
-    return {"file": name, "usable": True, "report": asdict(found)}
+    report = asdict(found)
+    del report["sample_rate_hz"]
+    return {"file": name, "usable": True, "report": {**report, "rate_hz": found.sample_rate_hz}}

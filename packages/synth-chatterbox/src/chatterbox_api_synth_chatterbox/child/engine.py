@@ -143,7 +143,7 @@ class Engine:
             InvalidInput: the text is empty or too long.
         """
         if not request.text.strip():
-            raise InvalidInput("The text is empty.", code="empty_input", field="input")
+            raise InvalidInput("The text is empty.", code="empty_input", field="text")
         text = inspect.getmodule(type(self._tts)).punc_norm(request.text)  # type: ignore[union-attr]
         t3 = self._tts.t3
         if t3.is_gpt:
@@ -156,7 +156,7 @@ class Engine:
             raise InvalidInput(
                 f"This segment of the text has {tokens.size(1)} tokens; the model takes at most {_MAX_TEXT_TOKENS}.",
                 code="text_too_long",
-                field="input",
+                field="text",
                 remedy="Divide it with a full stop or a comma.",
             )
         tokens = tokens.to(device=self._device, dtype=torch.long)
