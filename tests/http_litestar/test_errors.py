@@ -27,6 +27,7 @@ def test_the_table_names_handlers_and_fields_that_there_are() -> None:
         ("create_speech", "options.trim", "trim"),
         ("create_speech", "pauses.sentence_s", "sentence_pause_ms"),
         ("create_speech", "text", "input"),
+        ("create_speech", "tempo", "speed"),
         ("create_speech", "voice", "voice"),
         ("create_speech", "R2_BUCKET_NAME", "R2_BUCKET_NAME"),
         ("create_speech_from_upload", "clip", "voice_file"),

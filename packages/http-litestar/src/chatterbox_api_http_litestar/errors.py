@@ -78,6 +78,7 @@ _SPEECH: Final = {
     "clip": "voice_file",
     "audio_format": "response_format",
     "streaming": "stream",
+    "tempo": "speed",
     "sample_rate_hz": "sample_rate",
     "loudness_lufs": "loudness",
     "sentence_s": "sentence_pause_ms",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from chatterbox_api_core.model import ClipReport, ParameterSpec
+from chatterbox_api_core.model import ParameterSpec
 
 __all__ = [
     "AliasChange",
@@ -25,6 +25,7 @@ __all__ = [
     "ModelView",
     "PingView",
     "ReadyView",
+    "ReportView",
     "RequestCounts",
     "SpeechBody",
     "VoiceAddition",
@@ -127,12 +128,36 @@ class VoiceDetails(Struct):
     voice: VoiceView
 
 
+class ReportView(Struct, kw_only=True):
+    """The report on a clip; a measurement that was not made is null. Core's `ClipReport` describes each.
+
+    Attributes:
+        rate_hz: samples a second of the sound in the file.
+    """
+
+    duration_s: float
+    rate_hz: int
+    channels: int
+    media_type: str
+    level_dbfs: float | None
+    peak_dbfs: float | None
+    clipped: int | None
+    noise_dbfs: float | None
+    speech_share: float | None
+    bandwidth_hz: int | None
+    missing_s: float
+    cut_off: bool
+    damaged: int
+    tracks: int
+    advice: tuple[str, ...]
+
+
 class VoiceAddition(Struct):
     """A voice that has been added, and the report on its clip."""
 
     message: str
     voice: VoiceView
-    report: ClipReport
+    report: ReportView
 
 
 class VoiceChange(Struct):
@@ -142,7 +167,7 @@ class VoiceChange(Struct):
     old_name: str
     new_name: str
     voice: VoiceView
-    report: ClipReport | UnsetType = UNSET
+    report: ReportView | UnsetType = UNSET
 
 
 class VoiceRemoval(Struct):

@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import quote
 
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.model import Voice
-from chatterbox_api_http_litestar.schemas import CustomVoiceView, VoiceView
+from chatterbox_api_core.model import ClipReport, Voice
+from chatterbox_api_http_litestar.schemas import CustomVoiceView, ReportView, VoiceView
 
-__all__ = ["attachment", "custom_voice_view", "default_custom_voice_view", "voice_view"]
+__all__ = ["attachment", "custom_voice_view", "default_custom_voice_view", "report_view", "voice_view"]
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9 ._-]")
 
@@ -34,6 +34,27 @@ def voice_view(voice: Voice) -> VoiceView:
         updated_at=voice.updated_at.isoformat(),
         revision=voice.revision,
         consent=voice.consent,
+    )
+
+
+def report_view(report: ClipReport) -> ReportView:
+    """The report on a clip."""
+    return ReportView(
+        duration_s=report.duration_s,
+        rate_hz=report.rate_hz,
+        channels=report.channels,
+        media_type=report.media_type,
+        level_dbfs=report.level_dbfs,
+        peak_dbfs=report.peak_dbfs,
+        clipped=report.clipped,
+        noise_dbfs=report.noise_dbfs,
+        speech_share=report.speech_share,
+        bandwidth_hz=report.bandwidth_hz,
+        missing_s=report.missing_s,
+        cut_off=report.cut_off,
+        damaged=report.damaged,
+        tracks=report.tracks,
+        advice=report.advice,
     )
 
 

@@ -34,7 +34,7 @@ from chatterbox_api_http_litestar.schemas import (
     VoicePage,
     VoiceRemoval,
 )
-from chatterbox_api_http_litestar.serializers import attachment, voice_view
+from chatterbox_api_http_litestar.serializers import attachment, report_view, voice_view
 
 __all__ = [
     "add_alias",
@@ -82,7 +82,7 @@ async def create_voice(
         consent=body.consent or None,
     )
     message = f"The voice {voice.name!r} has been added."
-    return VoiceAddition(message=message, voice=voice_view(voice), report=report)
+    return VoiceAddition(message=message, voice=voice_view(voice), report=report_view(report))
 
 
 @route("/voices/all-names", http_method=READ)
@@ -125,7 +125,7 @@ async def change_voice(
         old_name=before.name,
         new_name=after.name,
         voice=voice_view(after),
-        report=UNSET if report is None else report,
+        report=UNSET if report is None else report_view(report),
     )
 
 
