@@ -1,4 +1,4 @@
-"""Which adapters the settings choose: by name, or `auto`, which tries those it knows in a fixed order."""
+"""Selects adapters by the settings: by name, or by `auto`, which tries those it knows in a fixed order."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from chatterbox_api_core.plugins import (
 )
 from chatterbox_api_core.settings import Setting
 
-__all__ = ["AUTO", "chosen", "not_set_up"]
+__all__ = ["AUTO_ORDER", "select_adapters", "unusable_reason"]
 
 _log = logging.getLogger(__name__)
 
-AUTO: Final[Mapping[str, tuple[str, ...]]] = {
+AUTO_ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     VOICE_STORES: ("r2", "local", "memory"),
     SYNTHESIZERS: ("chatterbox", "espeak"),
     ENCODERS: ("pyav", "soundfile", "wav"),
@@ -37,7 +37,7 @@ AUTO: Final[Mapping[str, tuple[str, ...]]] = {
     CLIP_CACHES: ("memory", "none"),
     WATERMARK_DETECTORS: ("perth",),
 }
-"""What `auto` tries, in this order. Adapters of third parties are chosen by name: `ENCODERS=auto, theirs`."""
+"""The adapters that `auto` tries, in this order. Others are selected by name: `ENCODERS=auto, theirs`."""
 
 _SETTINGS: Final[Mapping[str, Setting[Any]]] = {
     VOICE_STORES: settings.VOICE_STORE,
@@ -47,15 +47,18 @@ _SETTINGS: Final[Mapping[str, Setting[Any]]] = {
     CLIP_CACHES: settings.CLIP_CACHE,
     WATERMARK_DETECTORS: settings.WATERMARK_DETECTOR,
 }
-_TOLD: Final = (VOICE_STORES, SYNTHESIZERS)
-"""Of these, a person wants to know why one was not taken."""
+_LOGGED: Final = (VOICE_STORES, SYNTHESIZERS)
+"""The groups of which the log says why `auto` did not select an adapter."""
 
 
-def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the adapters that the settings choose in a group: one, or several encoders.
+def select_adapters(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the adapters that the settings select in a group: one, or several encoders in their order.
+
+    Args:
+        group: one of `chatterbox_api_core.plugins.GROUPS`.
 
     Raises:
-        ConfigurationError: nothing can be chosen, `nothing_set_up`, or what is chosen is not set up.
+        ConfigurationError: `nothing_set_up` where `auto` finds none, or a named adapter cannot be used.
     """
     setting = _SETTINGS[group]
     value = setting.read(env)
@@ -64,30 +67,30 @@ def chosen(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
     names: list[str] = []
     for word in value if isinstance(value, tuple) else (value,):
         if word == "auto":
-            names.extend(_automatic(group, env))
+            names.extend(_select_automatically(group, env))
             continue
         name = installed_name(group, word)
-        reason = not_set_up(load(group, name), env)
+        reason = unusable_reason(load(group, name), env)
         if reason:
             raise ConfigurationError(f"{setting.name}={name} cannot be used: {reason}.", field=setting.name)
         names.append(name)
     return tuple(dict.fromkeys(names))
 
 
-def not_set_up(plugin: Plugin[Any], env: Mapping[str, str]) -> str | None:
-    """Why an adapter that is named cannot be used; None where it can."""
+def unusable_reason(plugin: Plugin[Any], env: Mapping[str, str]) -> str | None:
+    """Why an adapter cannot be used even by name; None where it can."""
     state = plugin.state(env)
     if isinstance(state, Absent):
         return state.reason
-    return _lacking(state) if isinstance(state, Incomplete) else None
+    return _missing(state) if isinstance(state, Incomplete) else None
 
 
-def _automatic(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
+def _select_automatically(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
     present = {entry.name for entry in installed(group)}
     usable: list[str] = []
     reasons: list[str] = []
-    for name in AUTO[group]:
-        reason = _passed_by(group, name, env) if name in present else "not installed"
+    for name in AUTO_ORDER[group]:
+        reason = _skip_reason(group, name, env) if name in present else "not installed"
         if reason is None:
             usable.append(name)
             if group != ENCODERS:
@@ -105,24 +108,24 @@ def _automatic(group: str, env: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(usable)
 
 
-def _passed_by(group: str, name: str, env: Mapping[str, str]) -> str | None:
-    """Why `auto` does not take an adapter; None where it does. Raises ConfigurationError for one half set up."""
+def _skip_reason(group: str, name: str, env: Mapping[str, str]) -> str | None:
+    """Why `auto` skips an adapter; None where it selects it. Raises ConfigurationError for one half set up."""
     plugin = load(group, name)
     state = plugin.state(env)
     if isinstance(state, Incomplete):
         names = {setting.name for setting in plugin.settings}
         raise ConfigurationError(
-            f"'{name}' is half set up: {_lacking(state)}.",
+            f"'{name}' is half set up: {_missing(state)}.",
             field=next((part for part in state.missing if part in names), None),
             remedy="Set what is missing, or remove the rest."
             if names.issuperset(state.missing)
             else "Put what is missing there, or remove the settings that ask for it.",
         )
     if isinstance(state, Absent | OnRequest):
-        _log.log(logging.INFO if group in _TOLD else logging.DEBUG, "%s is passed by: %s", name, state.reason)
+        _log.log(logging.INFO if group in _LOGGED else logging.DEBUG, "%s is passed by: %s", name, state.reason)
         return state.reason
     return None
 
 
-def _lacking(state: Incomplete) -> str:
+def _missing(state: Incomplete) -> str:
     return f"{', '.join(state.missing)} {'is' if len(state.missing) == 1 else 'are'} missing"

@@ -1,4 +1,4 @@
-"""The body of a request as the server hands it over, and what is left of it when its answer begins."""
+"""Reads what is left of a request's body before a response that closes the connection."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from typing import Any, Final
 
 from litestar.types import HTTPScope, Message, Receive, Send
 
-from chatterbox_api_http_litestar.receiving import read_away
+from chatterbox_api_http_litestar.body_reading import drain_body
 
-__all__ = ["Incoming"]
+__all__ = ["BodyDrain"]
 
 _LEAST_S: Final = 1.0
 
 
-class Incoming:
-    """One request's body on its way in.
+class BodyDrain:
+    """Follows one request's body, and reads its rest where the response would otherwise not arrive.
 
     Args:
-        receive_s: the longest it may take to arrive.
+        receive_s: the longest that the body may take to arrive.
     """
 
     def __init__(self, scope: HTTPScope, receive: Receive, *, receive_s: float) -> None:
         self._scope, self._receive = scope, receive
-        self._due = time.monotonic() + receive_s
-        self._asked = self._ended = self._end_is_next = False
+        self._deadline_s = time.monotonic() + receive_s
+        self._was_read = self._ended = self._end_is_next = False
 
     async def receive(self) -> Any:
-        """As ASGI has it, with the end as a message of its own: whoever refuses the last bytes still sees the end."""
+        """ASGI's `receive`, with the end of the body as a message of its own.
+
+        So a handler that refuses the last bytes still sees the end.
+        """
         if self._end_is_next:
             self._end_is_next = False
             return {"type": "http.request", "body": b"", "more_body": False}
-        self._asked = True
+        self._was_read = True
         message = await self._receive()
         if message["type"] != "http.request" or not message.get("more_body"):
             self._ended = True
@@ -40,25 +43,25 @@ class Incoming:
                 return {**message, "more_body": True}
         return message
 
-    def before_answer(self, send: Send) -> Send:
-        """`send`, which takes what is left of the body before an answer that ends the connection.
+    def before_response(self, send: Send) -> Send:
+        """ASGI's `send`, which first reads the rest of the body where the response closes the connection.
 
-        A server closes such a connection with the answer, and a client that is still sending would be reset and never
-        see it. A connection that stays open takes the rest behind the answer.
+        A server closes such a connection with the response. A client that is still sending would get a reset and
+        never see it. A connection that stays open reads the rest behind the response.
         """
 
         async def send_after_the_body(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._must_be_taken():
-                await read_away(self.receive, within_s=max(self._due - time.monotonic(), _LEAST_S))
+            if message["type"] == "http.response.start" and self._must_be_drained():
+                await drain_body(self.receive, within_s=max(self._deadline_s - time.monotonic(), _LEAST_S))
             await send(message)
 
         return send_after_the_body
 
-    def _must_be_taken(self) -> bool:
+    def _must_be_drained(self) -> bool:
         if self._ended or not (self._values(b"transfer-encoding") or self._values(b"content-length") - {"0"}):
             return False
-        if "100-continue" in self._values(b"expect") and not self._asked:
-            return False  # its client sends nothing before it is told to
+        if "100-continue" in self._values(b"expect") and not self._was_read:
+            return False  # the client sends nothing before the server asks for it
         return self._scope.get("http_version") == "1.0" or "close" in self._values(b"connection")
 
     def _values(self, name: bytes) -> set[str]:

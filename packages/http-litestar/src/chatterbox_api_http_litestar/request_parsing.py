@@ -1,4 +1,4 @@
-"""Requests as Structs: what speech and voices take, from JSON and from forms."""
+"""Makes the Structs of `schemas` of requests, JSON or forms."""
 
 from __future__ import annotations
 
@@ -8,69 +8,17 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from chatterbox_api_http_litestar.body_reading import read_body, receive_within, refuse_encoded
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import FORM_TYPES, Upload, read_form
 from chatterbox_api_http_litestar.json_body import decode_json
 from chatterbox_api_http_litestar.limits import HttpLimits
-from chatterbox_api_http_litestar.receiving import AnyRequest, read_body, received, refuse_encoded
+from chatterbox_api_http_litestar.litestar_types import AnyRequest
+from chatterbox_api_http_litestar.schemas import SpeechBody, VoiceBody
 
-__all__ = [
-    "SpeechBody",
-    "VoiceBody",
-    "VoiceRef",
-    "parse_speech",
-    "read_json",
-    "read_voice",
-]
+__all__ = ["page_of", "parse_speech", "read_json", "read_voice", "required_file", "required_text"]
 
 T = TypeVar("T")
-
-
-class VoiceRef(msgspec.Struct):
-    """A voice as OpenAI's custom voices are given: `{"id": "voice_..."}`."""
-
-    id: str
-
-
-class SpeechBody(msgspec.Struct):
-    """What a speech request says, in OpenAI's terms and, from `language` on, in ours.
-
-    null counts as left out; unknown fields are ignored.
-    """
-
-    input: str | None = None
-    model: str | None = None
-    voice: str | VoiceRef | None = None
-    response_format: str | None = None
-    speed: float | None = None
-    stream: bool | None = None
-    stream_format: str | None = None
-    language: str | None = None
-    text_format: str | None = None
-    seed: int | None = None
-    sample_rate: int | None = None
-    loudness: float | None = None
-    trim: bool | None = None
-    sentence_pause_ms: float | None = None
-    paragraph_pause_ms: float | None = None
-
-
-class VoiceBody(msgspec.Struct):
-    """What a request about a voice says, in the terms of whichever route it is for.
-
-    Attributes:
-        language: UNSET leaves it as it is, None and "" clear it; so does `consent`.
-    """
-
-    voice_name: str | None = None
-    name: str | None = None
-    new_name: str | None = None
-    alias: str | None = None
-    aliases: list[str] | None = None
-    language: str | msgspec.UnsetType | None = msgspec.UNSET
-    consent: str | msgspec.UnsetType | None = msgspec.UNSET
-    type: str | None = None
-
 
 _CODE_OF_FIELD: Final = {
     "voice": "invalid_voice",
@@ -84,7 +32,6 @@ _CODE_OF_FIELD: Final = {
     "sentence_pause_ms": "invalid_pause",
     "paragraph_pause_ms": "invalid_pause",
 }
-_FIELD = re.compile(r" - at `\$\.(\w+)[^`]*`$")
 _EXPECTED: Final = {
     "speed": "a number",
     "seed": "a whole number",
@@ -96,6 +43,8 @@ _EXPECTED: Final = {
     "sentence_pause_ms": "a number",
     "paragraph_pause_ms": "a number",
 }
+_FIELD: Final = re.compile(r" - at `\$\.(\w+)[^`]*`$")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
 async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any]:
@@ -104,8 +53,7 @@ async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise RequestError(415, "unsupported_media_type", "Send JSON with 'Content-Type: application/json'.")
     refuse_encoded(request)
-    # Where a form may come instead, the route's own bound is higher.
-    body = await received(request, read_body(request, max_bytes=limits.body_bytes), limits.receive_s)
+    body = await receive_within(request, read_body(request, max_bytes=limits.body_bytes), limits.receive_s)
     try:
         value = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -118,7 +66,12 @@ async def read_json(request: AnyRequest, *, limits: HttpLimits) -> dict[str, Any
 async def read_voice(
     request: AnyRequest, *, limits: HttpLimits, files: tuple[str, ...] = (), forms_only: bool = False
 ) -> tuple[VoiceBody, dict[str, Upload]]:
-    """A request about a voice, a form or JSON, and its files. Raises RequestError."""
+    """A request about a voice, a form or JSON, and its files by their fields. Raises RequestError.
+
+    Args:
+        files: the fields of a form that are files.
+        forms_only: whether JSON is refused.
+    """
     if not forms_only and request.content_type[0] not in FORM_TYPES:
         return _convert(await read_json(request, limits=limits), VoiceBody, strict=True), {}
     form = await read_form(request, files=files, texts=VoiceBody.__struct_fields__, limits=limits)
@@ -127,10 +80,36 @@ async def read_voice(
 
 
 def parse_speech(values: Mapping[str, Any], *, from_form: bool) -> SpeechBody:
-    """Check types, not meanings. A form's values are all text; its empty ones count as left out."""
+    """Check types; core checks values. All values of a form are text, and its empty ones count as left out.
+
+    Raises:
+        RequestError: a field has the wrong type.
+    """
     if from_form:
         values = {name: value for name, value in values.items() if value != "" or name == "input"}
     return _convert(values, SpeechBody, strict=not from_form)
+
+
+def page_of(request: AnyRequest) -> tuple[str | None, int | None]:
+    """`after` and `limit` of the address, None where they are left out. Raises RequestError."""
+    limit, after = request.query_params.get("limit"), request.query_params.get("after") or None
+    if limit and not _DIGITS.fullmatch(limit):
+        raise RequestError(400, "invalid_limit", "'limit' must be a whole number.", "limit")
+    return after, int(limit) if limit else None
+
+
+def required_text(value: str | None, *, field: str, code: str) -> str:
+    """The value of a field. Raises RequestError where it is missing; core checks what it says."""
+    if value is None:
+        raise RequestError(400, code, f"'{field}' is missing.", field)
+    return value
+
+
+def required_file(files: Mapping[str, Upload], *, field: str) -> Upload:
+    """The file of a field. Raises RequestError where it is missing."""
+    if field not in files:
+        raise RequestError(400, "invalid_multipart", f"'{field}' is missing: send a recording there as a file.", field)
+    return files[field]
 
 
 def _convert(values: Mapping[str, Any], kind: type[T], *, strict: bool) -> T:

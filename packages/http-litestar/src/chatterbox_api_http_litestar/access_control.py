@@ -1,6 +1,6 @@
-"""What stands before the routes: who may call, by which name, and from which web page.
+"""Access control before the routes: by which host a client may call, and from which web pages (CORS).
 
-Everything here is decided by the headers, before a body is read.
+It decides by the headers alone, before a body is read.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from chatterbox_api_http_litestar import headers
+from chatterbox_api_http_litestar.body_drain import BodyDrain
 from chatterbox_api_http_litestar.errors import error_body
 from chatterbox_api_http_litestar.hosts import Hosts
-from chatterbox_api_http_litestar.incoming import Incoming
 from chatterbox_api_http_litestar.origins import Origins, is_foreign
 
-__all__ = ["Gate"]
+__all__ = ["AccessControl"]
 
 _METHODS: Final = "DELETE, GET, HEAD, OPTIONS, POST, PUT"
-_HARMLESS: Final = ("GET", "HEAD", "OPTIONS")
+_SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 _MAX_AGE_S: Final = 600
 _HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+(\s*,\s*[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
 _HEADER_NAMES_CHARS: Final = 4096
@@ -36,10 +36,11 @@ _ORIGIN_MESSAGE: Final = (
 )
 
 
-class Gate:
-    """An ASGI application that lets requests through to another, or refuses them.
+class AccessControl:
+    """An ASGI middleware that passes requests on to an application, or refuses them.
 
     Args:
+        app: the application behind it.
         cors_origins: as `Origins` takes them.
         allowed_hosts: as `Hosts` takes them.
         receive_s: the longest a request's body may take to arrive, also where it is refused.
@@ -57,6 +58,7 @@ class Gate:
         self._receive_s = receive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it with 403."""
         if scope["type"] == ScopeType.HTTP:
             await self._on_request(scope, receive, send)
         else:
@@ -64,72 +66,72 @@ class Gate:
 
     async def _on_request(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})
-        called = [*_take_authority(scope), *_values(scope, b"host")]
-        strange = [name for name in called if not self._hosts.allow(name)]
+        hosts = [*_take_authority(scope), *_values(scope, b"host")]
+        foreign_hosts = [host for host in hosts if not self._hosts.allow(host)]
         origins = _values(scope, b"origin")
-        incoming = Incoming(scope, receive, receive_s=self._receive_s)
-        send = incoming.before_answer(send)
-        answer = self._with_cors(send, origins)
-        if strange:
-            await _refuse(scope, send, "foreign_host", _HOST_MESSAGE.format(strange[0][:80]))
+        body = BodyDrain(scope, receive, receive_s=self._receive_s)
+        send = body.before_response(send)
+        send_with_cors = self._with_cors(send, origins)
+        if foreign_hosts:
+            await _refuse(scope, send, "foreign_host", _HOST_MESSAGE.format(foreign_hosts[0][:80]))
         elif origins and scope["method"] == "OPTIONS" and _values(scope, b"access-control-request-method"):
-            await self._preflight(scope, answer, origins)
-        elif scope["method"] not in _HARMLESS and self._is_foreign(scope, origins, called):
-            await _refuse(scope, answer, "foreign_origin", _ORIGIN_MESSAGE)
+            await self._preflight(scope, send_with_cors, origins)
+        elif scope["method"] not in _SAFE_METHODS and self._is_foreign(scope, origins, hosts):
+            await _refuse(scope, send_with_cors, "foreign_origin", _ORIGIN_MESSAGE)
         else:
-            await self._app(scope, incoming.receive, answer)
+            await self._app(scope, body.receive, send_with_cors)
 
-    def _is_foreign(self, scope: HTTPScope, origins: list[str], called: list[str]) -> bool:
+    def _is_foreign(self, scope: HTTPScope, origins: list[str], hosts: list[str]) -> bool:
         return is_foreign(
             sites=_values(scope, b"sec-fetch-site"),
             origins=origins,
-            hosts=[*called, *_values(scope, b"x-forwarded-host")],
+            hosts=[*hosts, *_values(scope, b"x-forwarded-host")],
             allowed=self._origins,
         )
 
     async def _preflight(self, scope: HTTPScope, send: Send, origins: list[str]) -> None:
-        """Answer the question that browsers ask before a request that a form could not make."""
+        """Respond to the preflight, which browsers send before a request that a form could not make."""
         if not all(map(self._origins.allow, origins)):
             await _refuse(scope, send, "foreign_origin", _ORIGIN_MESSAGE)
             return
-        asked = ", ".join(_values(scope, b"access-control-request-headers")).strip()
-        if asked and (len(asked) > _HEADER_NAMES_CHARS or not _HEADER_NAMES.fullmatch(asked)):
+        requested = ", ".join(_values(scope, b"access-control-request-headers")).strip()
+        if requested and (len(requested) > _HEADER_NAMES_CHARS or not _HEADER_NAMES.fullmatch(requested)):
             message = "'Access-Control-Request-Headers' is no list of header names, or is too long."
             await _refuse(scope, send, "invalid_preflight", message, status=400)
             return
-        answer = [
+        fields = [
             (b"access-control-allow-methods", _METHODS.encode()),
             (b"access-control-max-age", str(_MAX_AGE_S).encode()),
             (b"vary", b"Access-Control-Request-Method, Access-Control-Request-Headers"),
             (b"x-request-id", headers.request_id(scope).encode()),
         ]
-        if asked:
-            answer.append((b"access-control-allow-headers", asked.encode()))
+        if requested:
+            fields.append((b"access-control-allow-headers", requested.encode()))
         if _values(scope, b"access-control-request-private-network") == ["true"]:
-            answer.append((b"access-control-allow-private-network", b"true"))
-        await send({"type": "http.response.start", "status": 204, "headers": answer})
+            fields.append((b"access-control-allow-private-network", b"true"))
+        await send({"type": "http.response.start", "status": 204, "headers": fields})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _with_cors(self, send: Send, origins: list[str]) -> Send:
-        """`send`, saying in each answer which page may read it."""
-        everybody = self._origins.everybody
-        allowed = "*" if everybody else origins[0] if len(origins) == 1 and self._origins.allow(origins[0]) else None
+        """ASGI's `send`, which says in each response which page may read it."""
+        every_origin = self._origins.every_origin
+        allowed = "*" if every_origin else origins[0] if len(origins) == 1 and self._origins.allow(origins[0]) else None
 
         async def send_with_cors(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableScopeHeaders.from_message(message)
-                if not everybody:
-                    answer.add("vary", "Origin")
+                fields = MutableScopeHeaders.from_message(message)
+                if not every_origin:
+                    fields.add("vary", "Origin")
                 if allowed and origins:
-                    answer["access-control-allow-origin"] = allowed
-                    answer["access-control-expose-headers"] = ", ".join(headers.EXPOSED)
+                    fields["access-control-allow-origin"] = allowed
+                    fields["access-control-expose-headers"] = ", ".join(headers.EXPOSED)
             await send(message)
 
         return send_with_cors
 
 
 def _take_authority(scope: HTTPScope) -> list[str]:
-    """The name in a target that is a whole address (`GET http://name/path HTTP/1.1`); leaves the path in its place."""
+    """The host of a target in absolute form (`GET http://name/path HTTP/1.1`), which leaves the path in the scope."""
     match = _ABSOLUTE.fullmatch(scope.get("raw_path") or b"")
     if match is None:
         return []
@@ -144,11 +146,11 @@ def _values(scope: HTTPScope, name: bytes) -> list[str]:
 
 async def _refuse(scope: HTTPScope, send: Send, code: str, message: str, *, status: int = 403) -> None:
     body = msgspec.json.encode(error_body(status, message=message, code=code, param=None))
-    answer = [
+    fields = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", headers.request_id(scope).encode()),
         (b"x-should-retry", b"false"),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": answer})
+    await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body, "more_body": False})
