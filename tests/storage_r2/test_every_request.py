@@ -28,11 +28,11 @@ from support.s3_servers import S3Server
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, NameTaken, StorageFailed, Unavailable
 from chatterbox_api_core.model import Voice, VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
-from chatterbox_api_storage_r2.bucket import Doubtful
+from chatterbox_api_storage_r2.bucket import OutcomeUnknown
 from chatterbox_api_storage_r2.documents import read, write
-from chatterbox_api_storage_r2.joining import library_in
+from chatterbox_api_storage_r2.layout import DEFAULT
+from chatterbox_api_storage_r2.library_identity import read_or_create_identity
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
-from chatterbox_api_storage_r2.records import DEFAULT
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -164,7 +164,7 @@ async def test_whichever_request_of_the_first_start_fails_there_is_one_library(s
             line.plan(fault, nth=n)
             outcome = "ok"
             try:
-                async with open_store(s3_server, prefix=prefix, url=line.url, rejoin_s=0.05) as store:
+                async with open_store(s3_server, prefix=prefix, url=line.url, retry_join_every_s=0.05) as store:
                     if line.counted < n:
                         break
                     await ready(store)
@@ -188,10 +188,10 @@ async def test_a_refusal_after_a_doubt_leaves_it_open(refusal: ChatterboxError) 
     """The attempt before may still be on its way, so nobody may be told that nothing was done."""
 
     class Bucket(MemoryBucket):
-        async def create(self, key: str, data: bytes) -> str:
+        async def put_if_absent(self, key: str, data: bytes) -> str:
             if not on_its_way:
                 on_its_way.append((key, data))
-                raise Doubtful("no answer")
+                raise OutcomeUnknown("no answer")
             raise refusal
 
         async def pause(self, attempt: int, *, at_least_s: float = 0.0) -> None: ...
@@ -201,7 +201,7 @@ async def test_a_refusal_after_a_doubt_leaves_it_open(refusal: ChatterboxError) 
     with pytest.raises(Unavailable) as told:
         await write(bucket, DEFAULT, {"voice": "1"}, over=None)
     assert told.value.code == "storage_unsure"
-    await MemoryBucket.create(bucket, *on_its_way[0])
+    await MemoryBucket.put_if_absent(bucket, *on_its_way[0])
     found = await read(bucket, DEFAULT)
     assert found is not None
     assert found.body == {"voice": "1"}
@@ -277,4 +277,4 @@ async def ready(store: R2Store) -> None:
 
 async def library_of(server: S3Server, prefix: str) -> str:
     async with ObstoreBucket.open(connection_to(server, prefix=prefix)) as bucket:
-        return await library_in(bucket)
+        return await read_or_create_identity(bucket)

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from storage_r2.reading import a_voice, versioned
 
+from chatterbox_api_storage_r2.layout import Versioned
 from chatterbox_api_storage_r2.mirror import Mirror
-from chatterbox_api_storage_r2.records import Versioned
 
 ANNA = a_voice("Anna", "Ännchen")
 
@@ -234,7 +234,7 @@ async def test_a_file_that_cannot_serve_is_built_anew(
     async with Mirror.open(path) as mirror:
         assert (await mirror.find("anna"), await mirror.library_id()) == (None, None)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "is built anew" in caplog.text
+    assert "is rebuilt" in caplog.text
     caplog.clear()
     await filled(path)
     async with Mirror.open(path) as mirror:
@@ -260,7 +260,7 @@ async def test_a_row_that_is_damaged_ends_in_a_new_file(tmp_path: Path, caplog: 
         assert await mirror.find("anna") is None
     async with Mirror.open(path) as mirror:
         assert await mirror.library_id() is None
-    assert ["in memory" in caplog.messages[0], "anew" in caplog.messages[1]] == [True, True]
+    assert ["in memory" in caplog.messages[0], "rebuilt" in caplog.messages[1]] == [True, True]
 
 
 @pytest.mark.parametrize("kind", ["no folder", "a folder in its place", "read-only"])
@@ -355,7 +355,7 @@ async def test_processes_that_start_on_a_damaged_file_and_write_lose_nothing(tmp
     children = [subprocess.Popen(each, env=environment, stderr=subprocess.PIPE, text=True) for each in commands]
     errors = [(await asyncio.to_thread(child.communicate))[1] for child in children]
     assert [child.returncode for child in children] == [0, 0, 0], errors
-    assert "".join(errors).count("is built anew") == 1
+    assert "".join(errors).count("is rebuilt") == 1
     assert "memory" not in "".join(errors)
     assert rows(path) == 600
 
