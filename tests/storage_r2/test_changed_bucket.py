@@ -188,7 +188,7 @@ async def test_the_probe_of_conditions_passes_where_they_are_kept_and_asks_nothi
     await check_conditions(bucket)
 
 
-async def test_a_start_in_doubt_finds_its_own_library_later() -> None:
+async def test_a_start_whose_write_has_an_unknown_outcome_finds_its_library_later() -> None:
     class Answering(MemoryBucket):
         async def put_if_absent(self, key: str, data: bytes) -> str:
             raise OutcomeUnknown("The server fails (500 InternalError).")
@@ -211,8 +211,8 @@ async def test_a_mirror_that_knows_no_library_says_nothing_was_lost() -> None:
 # --- readiness
 
 
-class Looks:
-    """What looks are to find, and how many there were."""
+class Probe:
+    """A probe: what it is to find, and how often it was called."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -227,50 +227,50 @@ class Looks:
             raise self.error
 
 
-async def test_many_who_ask_cost_one_look() -> None:
-    looks = Looks()
-    readiness = Readiness(looks)
+async def test_many_callers_cost_one_probe() -> None:
+    probe = Probe()
+    readiness = Readiness(probe)
     await asyncio.gather(*(readiness.check() for _ in range(20)))
     await readiness.check()
-    assert looks.count == 1
+    assert probe.count == 1
     readiness.invalidate()
     await readiness.check()
-    assert looks.count == 2
+    assert probe.count == 2
 
 
 async def test_what_was_found_wrong_is_said_until_it_is_found_well() -> None:
-    looks = Looks()
-    readiness = Readiness(looks, failed_s=0.0)
+    probe = Probe()
+    readiness = Readiness(probe, failed_s=0.0)
     readiness.report_ready()
-    looks.error = StorageFailed("The bucket is full.", code="storage_full", remedy="Free some space.")
+    probe.error = StorageFailed("The bucket is full.", code="storage_full", remedy="Free some space.")
     await readiness.check()
     readiness.invalidate()
     for _ in range(2):
         error = await refusal(readiness.check())
         assert (type(error), error.code) == (Unavailable, "storage_full")
         assert str(error) == "The bucket is full. Free some space."
-    looks.error = None
+    probe.error = None
     await readiness.check()
 
 
-async def test_a_look_that_takes_long_holds_nobody_up_and_the_last_good_one_counts_for_a_while() -> None:
-    looks = Looks()
-    looks.hold = asyncio.Event()
-    readiness = Readiness(looks, wait_s=0.01, fresh_s=0.0, stale_s=0.2)
+async def test_a_probe_that_takes_long_holds_nobody_up_and_the_last_good_one_counts_for_a_while() -> None:
+    probe = Probe()
+    probe.hold = asyncio.Event()
+    readiness = Readiness(probe, wait_s=0.01, fresh_s=0.0, stale_s=0.2)
     readiness.report_ready()
     await readiness.check()
     await asyncio.sleep(0.25)
     assert (await refusal(readiness.check())).code == "storage_unreachable"
-    looks.hold.set()
+    probe.hold.set()
     await asyncio.sleep(0.05)
     await readiness.check()
     await readiness.close()
 
 
-async def test_a_look_under_way_is_ended_with_the_store() -> None:
-    looks = Looks()
-    looks.hold = asyncio.Event()
-    readiness = Readiness(looks, wait_s=0.01)
+async def test_a_probe_under_way_is_ended_with_the_store() -> None:
+    probe = Probe()
+    probe.hold = asyncio.Event()
+    readiness = Readiness(probe, wait_s=0.01)
     await refusal(readiness.check())
     before = asyncio.all_tasks()
     await readiness.close()

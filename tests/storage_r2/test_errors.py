@@ -1,4 +1,4 @@
-"""What obstore's exceptions are taken for. Their texts are as obstore 0.12 writes them."""
+"""Which kind of failure each exception of obstore is. Their texts are as obstore 0.12 writes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def answered(status: str, code: str = "", message: str = "") -> Exception:
     )
 
 
-def broken(kind: str, inner: str) -> Exception:
+def not_answered(kind: str, inner: str) -> Exception:
     """As obstore shows a request that was not answered."""
     return RuntimeError(
         "Generic S3 error: Error performing GET https://r2.example/b/k in 161µs - HTTP error: error sending request\n\n"
@@ -62,40 +62,40 @@ TABLE = [
     (answered("400 Bad Request", "AuthorizationHeaderMalformed"), "storage_refused"),
     (answered("400 Bad Request", "ExpiredToken"), "storage_refused"),
     (answered("400 Bad Request", "EntityTooLarge"), "storage_error"),
-    (broken("Connect", REFUSED), "storage_unreachable"),
-    (broken("Connect", 'ConnectError( "dns error", Custom { } )'), "storage_unreachable"),
-    (broken("Timeout", "TimedOut"), "storage_unreachable"),
-    (broken("Interrupted", "Os { code: 104, kind: ConnectionReset }"), "storage_unreachable"),
+    (not_answered("Connect", REFUSED), "storage_unreachable"),
+    (not_answered("Connect", 'ConnectError( "dns error", Custom { } )'), "storage_unreachable"),
+    (not_answered("Timeout", "TimedOut"), "storage_unreachable"),
+    (not_answered("Interrupted", "Os { code: 104, kind: ConnectionReset }"), "storage_unreachable"),
     (TimeoutError(), "storage_unreachable"),
     (ValueError("nothing that is known"), "storage_error"),
 ]
 
 
 @pytest.mark.parametrize(("error", "code"), TABLE)
-def test_every_failure_has_its_cause_and_tells_no_secret(error: Exception, code: str) -> None:
-    why = failure_kind(error_details(error), host="r2.example", bucket="voices")
-    shown = unavailable(why)
+def test_every_failure_has_its_kind_and_shows_no_secret(error: Exception, code: str) -> None:
+    kind = failure_kind(error_details(error), host="r2.example", bucket="voices")
+    shown = unavailable(kind)
 
     assert shown.code == code
     assert "r2.example" in shown.message
     assert shown.remedy
     assert (shown.field is None) == (code == "storage_clock"), "no setting is wrong with that"
     assert shown.retry_after_s >= 1
-    assert not [secret for secret in SECRETS if secret in f"{shown!r} {shown} {why!r} {error_details(error)!r}"]
+    assert not [secret for secret in SECRETS if secret in f"{shown!r} {shown} {kind!r} {error_details(error)!r}"]
 
 
 @pytest.mark.parametrize(
-    ("error", "open_"),
+    ("error", "unknown"),
     [
         (answered("500 Internal Server Error"), True),
         (answered("503 Service Unavailable", "SlowDown"), True),
         (answered("429 Too Many Requests"), True),
         (answered("409 PreconditionFailed", "ConditionalRequestConflict"), True),
-        (broken("Timeout", "TimedOut"), True),
-        (broken("Request", "IncompleteMessage"), True),
+        (not_answered("Timeout", "TimedOut"), True),
+        (not_answered("Request", "IncompleteMessage"), True),
         (TimeoutError(), True),
         (ValueError("nothing that is known"), True),
-        (broken("Connect", REFUSED), False),
+        (not_answered("Connect", REFUSED), False),
         (answered("401 Unauthorized"), False),
         (answered("403 Forbidden", "AccessDenied"), False),
         (answered("404 Not Found", "NoSuchBucket"), False),
@@ -106,18 +106,18 @@ def test_every_failure_has_its_cause_and_tells_no_secret(error: Exception, code:
         (answered("403 Forbidden", "QuotaExceeded"), False),
     ],
 )
-def test_a_write_is_left_open_unless_it_was_certainly_not_done(error: Exception, open_: bool) -> None:
-    seen = error_details(error)
-    assert outcome_unknown(seen, failure_kind(seen, host="r2.example", bucket="voices")) is open_
+def test_the_outcome_of_a_write_is_unknown_unless_it_was_certainly_not_done(error: Exception, unknown: bool) -> None:
+    details = error_details(error)
+    assert outcome_unknown(details, failure_kind(details, host="r2.example", bucket="voices")) is unknown
 
 
-def test_only_a_404_of_s3s_own_about_the_key_says_that_there_is_no_object() -> None:
+def test_only_a_404_with_the_code_of_s3_says_that_there_is_no_object() -> None:
     assert error_details(answered("404 Not Found", "NoSuchKey")).not_found
     assert not error_details(answered("404 Not Found", "NoSuchBucket")).not_found
     assert not error_details(answered("404 Not Found")).not_found
 
 
-def test_a_conflict_is_a_condition_that_did_not_hold() -> None:
+def test_a_precondition_has_failed_where_the_server_says_so() -> None:
     assert error_details(answered("412 Precondition Failed", "PreconditionFailed")).precondition_failed
     assert error_details(answered("404 Not Found", "NoSuchKey")).precondition_failed
     assert not error_details(answered("404 Not Found", "NoSuchBucket")).precondition_failed
@@ -130,7 +130,7 @@ def test_a_busy_server_is_not_asked_again_within_a_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "stops"),
+    ("details", "stops"),
     [
         (ErrorDetails(401), True),
         (ErrorDetails(403, "RequestTimeTooSkewed"), True),
@@ -145,8 +145,8 @@ def test_a_busy_server_is_not_asked_again_within_a_second() -> None:
         (ErrorDetails(transport_error="nothing listens there"), False),
     ],
 )
-def test_only_what_waiting_cannot_help_stops_the_start(seen: ErrorDetails, stops: bool) -> None:
-    error = unavailable(failure_kind(seen, host="r2.example", bucket="voices"))
+def test_only_what_waiting_cannot_help_stops_the_start(details: ErrorDetails, stops: bool) -> None:
+    error = unavailable(failure_kind(details, host="r2.example", bucket="voices"))
     found = startup_error(error)
 
     assert (found is not None) is stops
@@ -155,7 +155,7 @@ def test_only_what_waiting_cannot_help_stops_the_start(seen: ErrorDetails, stops
 
 
 @pytest.mark.parametrize(
-    ("seen", "is_full"),
+    ("details", "is_full"),
     [
         (ErrorDetails(507), True),
         (ErrorDetails(507, "XMinioStorageFull"), True),
@@ -166,13 +166,13 @@ def test_only_what_waiting_cannot_help_stops_the_start(seen: ErrorDetails, stops
         (ErrorDetails(500, "InternalError"), False),
     ],
 )
-def test_a_bucket_without_room_is_told_from_one_that_fails(seen: ErrorDetails, is_full: bool) -> None:
-    assert seen.out_of_space is is_full
+def test_a_bucket_without_space_is_told_from_one_that_fails(details: ErrorDetails, is_full: bool) -> None:
+    assert details.out_of_space is is_full
 
 
 def test_a_list_that_is_refused_is_told_from_an_object_that_is() -> None:
-    def said(seen: ErrorDetails, *, listing: bool) -> str:
-        return failure_kind(seen, host="r2.example", bucket="voices", listing=listing).message
+    def said(details: ErrorDetails, *, listing: bool) -> str:
+        return failure_kind(details, host="r2.example", bucket="voices", listing=listing).message
 
     assert "no right to list" in said(ErrorDetails(403, "AccessDenied"), listing=True)
     assert "no right to use the bucket" in said(ErrorDetails(403, "AccessDenied"), listing=False)

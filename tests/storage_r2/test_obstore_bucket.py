@@ -114,7 +114,7 @@ async def test_what_is_written_is_read_whatever_its_size(server: S3Server, size:
     assert (stored.data, stored.etag) == (data, etag)
 
 
-async def test_an_object_is_created_once(server: S3Server) -> None:
+async def test_put_if_absent_writes_an_object_once(server: S3Server) -> None:
     async with opened(server) as bucket:
         await bucket.put_if_absent(KEY, b"first")
         with pytest.raises(PreconditionFailed):
@@ -124,7 +124,7 @@ async def test_an_object_is_created_once(server: S3Server) -> None:
     assert stored.data == b"first"
 
 
-async def test_a_swap_wants_the_version_it_names(server: S3Server) -> None:
+async def test_put_if_match_writes_over_the_version_it_names_alone(server: S3Server) -> None:
     async with opened(server) as bucket:
         first = await bucket.put_if_absent(KEY, b"first")
         second = await bucket.put_if_match(KEY, b"second", etag=first)
@@ -137,7 +137,7 @@ async def test_a_swap_wants_the_version_it_names(server: S3Server) -> None:
     assert (stored.data, stored.etag) == (b"second", second)
 
 
-async def test_of_many_who_create_one_wins(server: S3Server) -> None:
+async def test_of_many_who_put_if_absent_one_wins(server: S3Server) -> None:
     async def tried(bucket: ObstoreBucket, data: bytes) -> bool:
         try:
             await bucket.put_if_absent(KEY, data)
@@ -371,7 +371,7 @@ async def test_a_read_that_cannot_be_done_says_why_in_time(
 
 
 @pytest.mark.parametrize("fault", ["blackhole", "slow", "reset", "end", "stall", "500", "503", "429", "lost-reply"])
-async def test_a_write_without_a_certain_answer_is_doubtful_and_tried_once(
+async def test_a_write_without_a_certain_answer_has_an_unknown_outcome_and_is_tried_once(
     server: S3Server, proxy: FaultProxy, fault: str
 ) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
@@ -384,12 +384,12 @@ async def test_a_write_without_a_certain_answer_is_doubtful_and_tried_once(
         ):
             before = proxy.requests["PUT"] + proxy.requests["DELETE"]
             begun = time.monotonic()
-            with pytest.raises(OutcomeUnknown) as doubt:
+            with pytest.raises(OutcomeUnknown) as unknown:
                 await call()
             assert time.monotonic() - begun < 1.0 + ENOUGH_S / 2
             assert proxy.requests["PUT"] + proxy.requests["DELETE"] == before + 1
-            assert doubt.value.retry_after_s >= (1.0 if fault in ("429", "503") else 0.0)
-            assert_tells_no_secret(doubt.value, server)
+            assert unknown.value.retry_after_s >= (1.0 if fault in ("429", "503") else 0.0)
+            assert_tells_no_secret(unknown.value, server)
 
 
 @pytest.mark.parametrize(
@@ -414,11 +414,11 @@ async def test_a_key_that_may_only_read_is_told_so(server: S3Server, proxy: Faul
         proxy.fail("403", when=lambda request: request.method != "GET")
         with pytest.raises(StorageFailed) as created:
             await bucket.put_if_absent("voices/new.json", b"data")
-        with pytest.raises(StorageFailed) as swapped:
+        with pytest.raises(StorageFailed) as overwritten:
             await bucket.put_if_match(KEY, b"more", etag=etag)
         with pytest.raises(Unavailable):
             await bucket.delete(KEY)
-        assert created.value.code == swapped.value.code == "storage_read_only"
+        assert created.value.code == overwritten.value.code == "storage_read_only"
         stored = await bucket.get(KEY)
     assert stored is not None
     assert stored.data == b"data"
@@ -443,7 +443,7 @@ async def test_a_read_that_fails_once_is_tried_again(server: S3Server, proxy: Fa
 
 
 async def test_a_large_answer_may_take_longer_than_a_small_one(server: S3Server, proxy: FaultProxy) -> None:
-    """The limit is for each part of it, so a slow line is not a broken one."""
+    """The limit is for each part of it, so a slow connection is not a broken one."""
     data = secrets.token_bytes(5_000_000)
     async with opened(server, endpoint=proxy.url, read_deadline_s=2.0, write_s=ENOUGH_S, read_attempts=1) as bucket:
         await bucket.put_if_absent("clips/a", data)
@@ -477,13 +477,13 @@ async def test_a_lost_reply_and_a_lost_request_look_the_same_and_are_not(server:
             assert (await bucket.get(f"voices/{fault}") is not None) is done
 
 
-# --- away and back
+# --- the circuit breaker
 
 
 @pytest.mark.parametrize(
     ("fault", "code"), [(f, CODES[f]) for f in ("down", "blackhole", "500", "403", "404bucket", "skew")]
 )
-async def test_a_bucket_that_is_away_is_known_to_be_until_it_answers(
+async def test_the_breaker_is_open_from_a_failed_probe_until_one_is_answered(
     server: S3Server, proxy: FaultProxy, fault: str, code: str
 ) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
@@ -507,7 +507,7 @@ async def test_a_bucket_that_is_away_is_known_to_be_until_it_answers(
         await bucket.put_if_absent(KEY, b"data")
 
 
-async def test_one_failure_among_many_answers_sends_nobody_away(server: S3Server, proxy: FaultProxy) -> None:
+async def test_one_failure_among_many_answers_does_not_open_the_breaker(server: S3Server, proxy: FaultProxy) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
         proxy.fail("500", when=lambda request: request.method == "PUT")
         with pytest.raises(OutcomeUnknown):

@@ -1,4 +1,4 @@
-"""Reading: when the bucket is asked, when it is not, and what is said while it is away."""
+"""Reading: when the bucket is asked, when it is not, and what is answered while it is unavailable."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ async def test_a_late_old_answer_undoes_nothing() -> None:
         assert await it.reader.find("berta") is None
 
 
-async def test_while_the_bucket_is_away_the_last_known_state_speaks_for_a_while() -> None:
+async def test_while_the_bucket_is_unavailable_the_last_known_state_speaks_for_a_while() -> None:
     async with scene() as it:
         anna = await it.known("Anna")
         await it.reader.wrote_default(anna.id)
@@ -196,7 +196,7 @@ async def test_while_the_bucket_is_away_the_last_known_state_speaks_for_a_while(
                 await read
 
 
-async def test_while_the_bucket_is_away_nobody_is_said_not_to_be_there() -> None:
+async def test_while_the_bucket_is_unavailable_nobody_is_said_not_to_be_there() -> None:
     async with scene() as it:
         await it.known("Anna")
         it.bucket.down = True
@@ -205,7 +205,7 @@ async def test_while_the_bucket_is_away_nobody_is_said_not_to_be_there() -> None
                 await read
 
 
-async def test_a_bucket_that_is_away_is_tried_every_few_seconds_only() -> None:
+async def test_a_bucket_that_is_unavailable_is_tried_every_few_seconds_only() -> None:
     async with scene() as it:
         anna, berta = await it.known("Anna"), await it.known("Berta")
         it.clock.now += 31

@@ -14,8 +14,8 @@ from storage_r2.reading import AUDIO, scene
 
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_core.model import VoiceChanges, VoiceDraft
+from chatterbox_api_storage_r2.bucket import OutcomeUnknown
 from chatterbox_api_storage_r2.clips import Clips
-from chatterbox_api_storage_r2.documents import WriteConflict, read
 from chatterbox_api_storage_r2.endpoints import signing_region
 from chatterbox_api_storage_r2.layout import LIBRARY, voice_key
 from chatterbox_api_storage_r2.library_identity import read_or_create_identity
@@ -49,27 +49,30 @@ async def test_a_voice_that_was_removed_swept_and_fenced_does_not_come_back() ->
         assert await here.reader.page(None, 10) == (new,)
 
 
-async def test_a_clip_that_is_named_is_not_discarded_by_a_writer_that_has_lost_sight_of_itself() -> None:
-    """So many have written since that its own nonce is not remembered; its clip is still the voice's."""
-    bucket = MemoryBucket()
-    library = BucketLibrary(bucket)
-    added = (await library.add(VoiceDraft("Anna"), AUDIO)).record
+async def test_a_clip_that_is_named_is_not_discarded_by_a_writer_whose_nonce_is_forgotten() -> None:
+    """So many have written since that the document does not remember it; the clip is still the voice's."""
+    replacing = False
+
+    class Forgetting(MemoryBucket):
+        async def put_if_match(self, key: str, data: bytes, *, etag: str) -> str:
+            nonlocal replacing
+            written = await super().put_if_match(key, data, etag=etag)
+            if replacing:
+                replacing = False
+                for _ in range(17):
+                    await BucketLibrary(self).amend(anna.id, VoiceChanges(language="de"))
+                raise OutcomeUnknown("no answer")
+            return written
+
+    bucket = Forgetting()
+    added = (await BucketLibrary(bucket).add(VoiceDraft("Anna"), AUDIO)).record
     assert added.voice is not None
-    written = library._write
-
-    async def losing_sight(*args: object, **options: object) -> object:
-        library._write = written  # type: ignore[method-assign]
-        await written(*args, **options)  # type: ignore[arg-type]
-        for _ in range(17):
-            await library.amend(added.voice.id, VoiceChanges(language="de"))  # type: ignore[union-attr]
-        raise WriteConflict(await read(bucket, voice_key(added.voice.id)))  # type: ignore[union-attr]
-
-    library._write = losing_sight  # type: ignore[assignment, method-assign]
-    with mock.patch.object(library, "discard", wraps=library.discard) as discarded:
-        record = (await library.replace(added.voice.id, AUDIO))[0].record
-    assert record.clip in bucket.objects
-    named_then = discarded.call_args_list
-    assert not named_then, "at that time the document named it"
+    anna = added.voice
+    replacing = True
+    replaced, superseded = await BucketLibrary(bucket).replace(anna.id, AUDIO)
+    assert replaced.record.clip in bucket.objects
+    assert superseded != added.clip, "it was replaced twice, by the same writer"
+    assert bucket.requests["delete"] == 0, "the document named the first of the two when its writer gave up on it"
 
 
 async def test_one_damaged_document_does_not_keep_the_rest_from_being_swept() -> None:
