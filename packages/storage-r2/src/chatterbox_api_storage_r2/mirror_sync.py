@@ -1,4 +1,4 @@
-"""Bringing the whole mirror up to date: one listing, and the documents that have changed since the last."""
+"""Brings the whole mirror up to date: by one list of the bucket, and the documents that have changed since the last."""
 
 from __future__ import annotations
 
@@ -9,58 +9,79 @@ from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 from chatterbox_api_storage_r2.bucket import Bucket
-from chatterbox_api_storage_r2.line import TOO_NEW, Line
+from chatterbox_api_storage_r2.errors import TOO_NEW
+from chatterbox_api_storage_r2.layout import VOICES, Versioned, voice_id_of
+from chatterbox_api_storage_r2.library_identity import LibraryIdentity
 from chatterbox_api_storage_r2.mirror import Mirror
-from chatterbox_api_storage_r2.records import VOICES, Versioned, voice_id_of
+from chatterbox_api_storage_r2.protocol import BucketLibrary
 
-__all__ = ["Listing"]
+__all__ = ["MirrorSync"]
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 32
+_CONCURRENT_READS: Final = 32
 _BATCH: Final = 64
+"""How many documents are written to the mirror in one transaction."""
 
 
-class Listing:
+class MirrorSync:
     """Lists the bucket into the mirror; one run at a time.
 
+    Args:
+        bucket, library: are read.
+        identity: tells whether a missing document is a missing voice, or the bucket holds another library.
+        mirror: is brought up to date.
+        clock: seconds of the wall clock.
+
     Attributes:
-        voices_read: how far the run has come.
+        voices_read: how many voices this run, or the last one, has brought up to date.
         failed: whether the last run could not be brought to its end.
     """
 
-    def __init__(self, bucket: Bucket, line: Line, mirror: Mirror, clock: Callable[[], float]) -> None:
-        self._bucket, self._line, self._mirror, self._clock = bucket, line, mirror, clock
+    def __init__(
+        self,
+        bucket: Bucket,
+        library: BucketLibrary,
+        identity: LibraryIdentity,
+        mirror: Mirror,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._bucket, self._library, self._identity, self._mirror = bucket, library, identity, mirror
+        self._clock = clock
         self._damaged: dict[str, str] = {}
+        """The ETag of each document that could not be read, by voice id: it is not read again while it is the same."""
         self.voices_read = 0
         self.failed = False
 
     async def run(self) -> None:
-        """Bring the mirror up to date. Unavailable when the bucket is, or holds another library; what has been read
-        by then is kept.
+        """Bring the mirror up to date. Where that fails, what has been read by then is kept.
 
-        What is forgotten was known before the listing began, does not appear in it, and is not there when it is
-        asked for by its key. So neither what has been added meanwhile is forgotten, by this process or another,
-        nor anything because of a listing that falls short. And where a voice is missing because the library is
-        another, nothing of that is taken in.
+        A voice is forgotten if it was known before the list began, is not in the list, and has no document when that
+        is read by its key. So a voice that is added meanwhile is not forgotten, by this process or another, nor is
+        any voice because of a list that falls short. And where voices are missing because the bucket holds another
+        library, nothing of that library is taken in.
+
+        Raises:
+            Unavailable: the bucket failed, or holds another library (`storage_bucket_changed`).
         """
         began_at, self.voices_read, self.failed = self._clock(), 0, True
         known = await self._mirror.etags()
         listed: dict[str, str] = {}
         pages = self._bucket.list(VOICES)
         try:
-            while (page := await self._line.ask(anext(pages, None))) is not None:
+            while (page := await self._bucket.breaker.observe(anext(pages, None))) is not None:
                 listed |= {voice_id: each.etag for each in page if (voice_id := voice_id_of(each.key)) is not None}
         finally:
             await pages.aclose()
         self._damaged = {voice_id: etag for voice_id, etag in self._damaged.items() if voice_id in listed}
-        # First what is missing, for then it is found out whether these are the voices of another library.
-        await self._look_for({voice_id: etag for voice_id, etag in known.items() if voice_id not in listed})
-        await self._take(listed, known, began_at)
+        # Missing voices come first, for they show whether the bucket holds another library.
+        await self._check_missing({voice_id: etag for voice_id, etag in known.items() if voice_id not in listed})
+        await self._take_in(listed, known, began_at)
         await self._mirror.keep_listed_at(began_at)
         self.failed = False
 
-    async def _take(self, etags: Mapping[str, str], known: Mapping[str, str], began_at: float) -> None:
+    async def _take_in(self, etags: Mapping[str, str], known: Mapping[str, str], began_at: float) -> None:
         same = {voice_id: etag for voice_id, etag in etags.items() if known.get(voice_id) == etag}
         await self._mirror.touch(same, checked_at=began_at)
         self.voices_read += len(same)
@@ -72,15 +93,15 @@ class Listing:
             }
         )
 
-    async def _look_for(self, missing: Mapping[str, str]) -> None:
+    async def _check_missing(self, missing: Mapping[str, str]) -> None:
         asked_at = self._clock()
         gone = await self._read(missing)
         if gone:
-            await self._line.confirm()
+            await self._identity.confirm()
             await self._mirror.forget({voice_id: missing[voice_id] for voice_id in gone}, at=asked_at)
 
     async def _read(self, etags: Mapping[str, str]) -> list[str]:
-        """Read these voices' documents into the mirror, whatever they are now; the voices that have none."""
+        """Read the documents of these voices into the mirror; returns the voices that have none."""
         left, gone = iter(etags.items()), list[str]()
 
         async def read_on() -> None:
@@ -89,7 +110,7 @@ class Listing:
                 for voice_id, etag in left:
                     asked_at = self._clock()
                     try:
-                        versioned = await self._line.voice(voice_id)
+                        versioned = await self._bucket.breaker.observe(self._library.read(voice_id))
                     except (StorageFailed, Unavailable) as error:
                         self._leave_out(voice_id, etag, error)
                         continue
@@ -107,14 +128,14 @@ class Listing:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(_AT_ONCE, len(etags))):
+                for _ in range(min(_CONCURRENT_READS, len(etags))):
                     group.create_task(read_on())
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
         return gone
 
     def _leave_out(self, voice_id: str, etag: str, error: ChatterboxError) -> None:
-        """Go on without a document that cannot be read, and say so once; raise what is not about it alone."""
+        """Go on without a document that cannot be read, and log it once; raise an error that is not about it alone."""
         if isinstance(error, Unavailable) and error.code != TOO_NEW:
             raise error
         _log.warning("a voice is left out of the list: %s", error)

@@ -1,4 +1,4 @@
-"""Where everything lies in the bucket, and what a voice's document says.
+"""The layout of the bucket, and what the document of a voice says.
 
     voices/<id>.json              everything about one voice; see `protocol`
     clips/<id>/<nonce>            a clip, one per voice and version: never shared, never changed, never used again
@@ -7,8 +7,8 @@
     library.json                  which library this is
     sweeps/                       when left-over objects were last swept, one object
 
-Documents lie apart from clips, so that one listing of `voices/` shows what has changed, a thousand voices a page.
-What people have written is inside documents alone: keys are made of our own ids and hashes.
+Documents lie apart from clips, so that one list of `voices/` shows what has changed, a thousand voices a page.
+The words of people are in documents alone: keys consist of the library's own ids and hashes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from chatterbox_api_core.types import Voice
 from chatterbox_api_core.voices.revisions import canonical_names
-from chatterbox_api_storage_r2.failures import damaged_object
+from chatterbox_api_storage_r2.errors import damaged_object
 
 __all__ = [
     "CLIPS",
@@ -51,12 +51,12 @@ _KEY = re.compile(r"(?:voices/(voice_[0-9a-z]{26})\.json|clips/(voice_[0-9a-z]{2
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a voice's document says.
+    """What the document of a voice says.
 
     Attributes:
-        version: counts every write, also those that change nothing of the voice; the higher one is the later one.
-        voice: None once it is deleted; a deleted voice never comes back.
-        clip: the key of its clip.
+        version: counts every write, also those that change nothing of the voice. The higher one is the later one.
+        voice: the voice; None once it is deleted. A deleted voice never comes back.
+        clip: the key of its clip; empty once it is deleted.
     """
 
     version: int
@@ -65,6 +65,7 @@ class Record:
 
     @property
     def body(self) -> Mapping[str, Any]:
+        """The same as JSON values, for `documents.write`."""
         if self.voice is None:
             return {"version": self.version, "state": "deleted"}
         times = {name: getattr(self.voice, name).isoformat() for name in ("created_at", "updated_at")}
@@ -75,19 +76,24 @@ class Record:
         return self.voice is not None and canonical in canonical_names(self.voice)
 
     def next(self, voice: Voice | None, *, clip: str | None = None) -> Record:
+        """The record that follows on this one; with the same clip, unless another key is given."""
         return replace(self, version=self.version + 1, voice=voice, clip=self.clip if clip is None else clip)
 
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """A record, and the ETag of the document that says it."""
+    """A record, and the ETag of the document that says it; empty where that has been written over since."""
 
     record: Record
     etag: str
 
 
 def parsed_record(body: Mapping[str, Any], *, key: str) -> Record:
-    """The record in a document. StorageFailed `storage_damaged`."""
+    """The record in the body of a document.
+
+    Raises:
+        StorageFailed: `storage_damaged`, this is no record; the message names the key.
+    """
     try:
         version, state = int(body["version"]), body["state"]
         if state == "deleted":
@@ -102,18 +108,21 @@ def parsed_record(body: Mapping[str, Any], *, key: str) -> Record:
 
 
 def voice_key(voice_id: str) -> str:
+    """The key of the document of a voice."""
     return f"{VOICES}{voice_id}.json"
 
 
 def voice_id_of(key: str) -> str | None:
-    """The voice whose document or clip has this key; None for any other object."""
+    """The id of the voice whose document or clip has this key; None for any other object."""
     found = _KEY.fullmatch(key)
     return None if found is None else found[1] or found[2]
 
 
 def claim_key(canonical: str) -> str:
+    """The key of the claim of a name in its canonical form."""
     return f"names/{hashlib.sha256(canonical.encode()).hexdigest()}.json"
 
 
 def new_clip_key(voice_id: str) -> str:
+    """A key for a clip of this voice that has never been used."""
     return f"{CLIPS}{voice_id}/{secrets.token_hex(16)}"
