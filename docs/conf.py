@@ -23,7 +23,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_extensions"]
 
-myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a README may begin below the first level
 

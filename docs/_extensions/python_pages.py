@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ PACKAGES: Final = {
 }
 """The packages that other people's code imports."""
 
-_SECTION: Final = re.compile(r"(Args|Attributes|Raises|Returns|Yields|Example|Examples|Note):$")
+_SECTION: Final = re.compile(r"(Args|Attributes|Raises|Returns|Yields|Note):$")
+_EXAMPLE: Final = re.compile(r"Examples?:$")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -77,14 +79,17 @@ def _modules(package: str) -> dict[str, _Module]:
 
 
 def _read(name: str, tree: ast.Module) -> _Module:
-    exported: tuple[str, ...] = ()
-    imported = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            imported |= {alias.asname or alias.name: node.module for alias in node.names}
-        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-            exported = tuple(ast.literal_eval(node.value))
-    return _Module(name, (ast.get_docstring(tree) or "").partition("\n")[0], exported, imported)
+    """`__all__` is asked of the module itself, because packages may compute it."""
+    module = _Module(name, (ast.get_docstring(tree) or "").partition("\n")[0], (), {})
+    if not module.is_public:
+        return module
+    imported = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    return replace(module, exported=tuple(getattr(import_module(name), "__all__", ())), imported=imported)
 
 
 def _index(modules: Mapping[str, Mapping[str, _Module]]) -> str:
@@ -117,27 +122,25 @@ def _page(module: _Module, modules: Mapping[str, _Module]) -> str:
 def _adapt_docstring(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     """Turn what is written as in Markdown into reStructuredText: bold stays, and indented text is shown as it is."""
     adapted: list[str] = []
-    in_section = False
-    literal = False
+    in_section = in_example = in_block = False
     for line in lines:
-        if not line.strip():
-            adapted.append(line)
-            continue
         indented = line.startswith("    ")
+        if not line.strip() or (in_block and indented):
+            adapted.append(f"    {line}" if in_example and line.strip() else line)
+            continue
+        in_block = False
         if not indented:
-            in_section = bool(_SECTION.match(line))
-            literal = False
-        elif not in_section and not literal and _is_after_blank(adapted):
+            in_section, in_example = bool(_SECTION.match(line)), bool(_EXAMPLE.match(line))
+        elif in_example:
+            adapted += ["    .. code-block:: python", ""]
+            in_block = True
+        elif not in_section and not (adapted and adapted[-1].strip()):
             adapted += [".. code-block:: text", ""]
-            literal = True
-        adapted.append(line if indented and not in_section else _escaped(line))
+            in_block = True
+        adapted.append(f"    {line}" if in_example and indented else line if in_block else _with_literals(line))
     lines[:] = adapted
 
 
-def _is_after_blank(adapted: list[str]) -> bool:
-    return not adapted or not adapted[-1].strip()
-
-
-def _escaped(line: str) -> str:
+def _with_literals(line: str) -> str:
     """Code between single backticks gets the double ones of reStructuredText, within which no other mark counts."""
     return re.sub(r"`([^`]+)`", lambda match: f"``{match[1]}``", line)
