@@ -142,5 +142,9 @@ def _adapt_docstring(app: Sphinx, what: str, name: str, obj: object, options: An
 
 
 def _with_literals(line: str) -> str:
-    """Code between single backticks gets the double ones of reStructuredText, within which no other mark counts."""
+    """Code between single backticks gets the double ones of reStructuredText, within which no other mark counts.
+
+    Of names that are described together the spaces are removed, since Sphinx would take the first for types.
+    """
+    line = re.sub(r"^    ([a-z_0-9]+(?:, [a-z_0-9]+)+):", lambda match: f"    {match[1].replace(' ', '')}:", line)
     return re.sub(r"`([^`]+)`", lambda match: f"``{match[1]}``", line)
