@@ -17,8 +17,8 @@ from support.in_process import serving, speech_service
 from chatterbox_api.connections import Connection, ConnectionLimits, Connections
 from chatterbox_api.server import Drain, HttpServer, Signals, hold_port, listening, serve
 from chatterbox_api.unsent import UnsentAnswer
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.reference import ToneSynthesizer
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -113,12 +113,12 @@ async def test_a_client_that_sends_more_and_leaves_gives_its_place_back(behind: 
         upgrade, behind = (b"Connection: Upgrade\r\nUpgrade: h2c\r\n", b"") if behind == b"Upgrade" else (b"", behind)
         head = b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + upgrade
         writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        await _until(lambda: service.admission.running == 1)
+        await _until(lambda: service.queue.running == 1)
         writer.write(behind)
         if len(behind) > 2**15:
             assert (await _received(reader))[0] == b""
         writer.close()
-        await _until(lambda: service.admission.running == 0)
+        await _until(lambda: service.queue.running == 0)
 
 
 async def test_requests_that_arrive_together_are_answered_in_turn() -> None:

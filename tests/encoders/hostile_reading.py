@@ -20,7 +20,7 @@ import psutil
 from encoders.hostile_clips import case, crafted, valid_clips
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 __all__ = ["Watch", "main"]
@@ -121,7 +121,7 @@ def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progres
                 outcome = "read"
             except InvalidAudio as error:
                 outcome = error.code
-                if error.field != "voice_file" or not error.remedy:
+                if error.field != "clip" or not error.remedy:
                     wrong.append(f"{name}: {error!r} has no field or remedy")
             except Exception as error:
                 outcome = type(error).__name__

@@ -18,12 +18,12 @@ from support.in_process import serving, speech_service
 
 from chatterbox_api.connections import Connection
 from chatterbox_api_core.formats import FORMATS
-from chatterbox_api_core.model import AudioFormat
-from chatterbox_api_core.read_ahead import ReadAhead
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
-from chatterbox_api_core.speech_stream import SpeechStream
-from chatterbox_api_core.spool import Spool, SpoolBudget
+from chatterbox_api_core.speech._read_ahead import ReadAhead
+from chatterbox_api_core.speech._stream import SpeechStream
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
+from chatterbox_api_core.types import AudioFormat
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_http_litestar import HttpLimits
@@ -45,7 +45,7 @@ async def test_players_at_the_pace_of_speech_hold_no_slot() -> None:
         started = [asyncio.Event() for _ in range(PLAYERS)]
         players = [asyncio.create_task(_listen(client, each)) for each in started]
         await asyncio.gather(*(each.wait() for each in started))
-        await _until(lambda: service.admission.running == 0)
+        await _until(lambda: service.queue.running == 0)
         answer = await client.post("/v1/audio/speech", json={"input": "Me too."})
         assert answer.status_code == 200
         assert not any(player.done() for player in players), "they are listening still"
@@ -85,7 +85,7 @@ async def test_a_drip_has_an_end() -> None:
             reader.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
             reader.setblocking(False)
             await asyncio.get_running_loop().sock_recv(reader, 1024)
-            await _until(lambda: service.admission.running == 0)
+            await _until(lambda: service.queue.running == 0)
             async with asyncio.timeout(60):
                 while budget.free_bytes("memory") + budget.free_bytes("disk") < 64 * 2**20 + 2 * 2**30:
                     await asyncio.sleep(0.1)
@@ -107,7 +107,7 @@ async def test_a_result_beyond_its_bounds_is_refused_in_every_format(audio_forma
             assert answer.status_code == 400, text
             error = answer.json()["error"]
             assert (error["code"], error["param"]) == ("output_too_long", "input")
-        assert (service.admission.running, service.admission.waiting) == (0, 0)
+        assert (service.queue.running, service.queue.waiting) == (0, 0)
         fits = await client.post("/v1/audio/speech", json={"input": "A. [pause:10s] B. [pause:9s]", **asked})
         assert fits.status_code == 200
 
@@ -127,7 +127,7 @@ async def test_speech_that_turns_out_too_long_is_refused_whole_and_broken_off_st
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "output_too_long")
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/v1/audio/speech", json={**body, "stream": True})
-        assert (service.admission.running, service.admission.waiting) == (0, 0)
+        assert (service.queue.running, service.queue.waiting) == (0, 0)
 
 
 @pytest.mark.parametrize("audio_format", FORMATS, ids=lambda each: each.name)
@@ -158,7 +158,7 @@ async def test_aborted_streams_let_go_of_their_bytes_without_the_collector() -> 
             for _ in range(count):
                 async with client.stream("POST", "/v1/audio/speech", json=STREAM) as answer:
                     await anext(answer.aiter_raw())
-                    await _until(lambda: service.admission.running == 0)
+                    await _until(lambda: service.queue.running == 0)
             await asyncio.sleep(0.2)
             return process.memory_info().rss / 2**20
 

@@ -26,9 +26,9 @@ from support.s3_faults import FaultProxy, Request
 from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, Unavailable
-from chatterbox_api_core.model import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import ToneSynthesizer
-from chatterbox_api_core.speech import SpeechService
+from chatterbox_api_core.speech import SpeechRequest, SpeechService
+from chatterbox_api_core.types import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.sounds import frequency_hz, middle
@@ -246,7 +246,7 @@ REVALIDATED: Final = ["down", "blackhole", "slow", "stall", "reset", "end", "403
 async def spoken(speech: SpeechService, voice: str) -> tuple[float, float]:
     """Its frequency in Hz, and how long that took."""
     began = time.monotonic()
-    async with speech.stream("Hello there.", voice=voice) as stream:
+    async with speech.stream(SpeechRequest("Hello there.", voice=voice)) as stream:
         data = await stream.read()
     took_s = time.monotonic() - began
     sound = await asyncio.to_thread(InProcessClipReader().decode, data, limits=ClipLimits(min_duration_s=0))

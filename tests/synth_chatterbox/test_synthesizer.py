@@ -21,7 +21,7 @@ from chatterbox_api_core.errors import (
     SynthesisFailed,
     Unavailable,
 )
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 from chatterbox_api_worker.spec import Timeouts
 
@@ -51,7 +51,7 @@ class Clip:
     """A voice that counts how often it is fetched."""
 
     def __init__(self, key: str = "a", *, first: float = 0.5) -> None:
-        self.fetched, self._pcm = 0, Pcm.from_floats([first, *map(float, key.encode())], rate_hz=16_000)
+        self.fetched, self._pcm = 0, Pcm.from_floats([first, *map(float, key.encode())], sample_rate_hz=16_000)
         self.prompt = VoicePrompt(key * 64, self._fetch)
 
     async def _fetch(self) -> Pcm:
@@ -75,18 +75,18 @@ async def fails(engine: ChatterboxSynthesizer, text: str, clip: Clip | None = No
 
 
 REFUSED: Final = {
-    "empty": (Utterance(""), "input", "empty_input"),
-    "blank": (Utterance(" \n "), "input", "empty_input"),
-    "too long": (Utterance("x" * 301), "input", "text_too_long"),
-    "half a character": (Utterance("a\ud800"), "input", "invalid_input"),
+    "empty": (Utterance(""), "text", "empty_input"),
+    "blank": (Utterance(" \n "), "text", "empty_input"),
+    "too long": (Utterance("x" * 301), "text", "text_too_long"),
+    "half a character": (Utterance("a\ud800"), "text", "invalid_input"),
     "language": (Utterance("Hallo", language="de"), "language", "unsupported_language"),
     "no language": (Utterance("Hallo", language="x" * 999), "language", "unsupported_language"),
     "seed": (Utterance("Hello", seed=-1), "seed", "invalid_seed"),
     "big seed": (Utterance("Hello", seed=2**63), "seed", "invalid_seed"),
-    "too hot": (Utterance("Hello", params={"temperature": 99.0}), "temperature", "invalid_parameter"),
-    "too cold": (Utterance("Hello", params={"temperature": 0.0}), "temperature", "invalid_parameter"),
-    "no number": (Utterance("Hello", params={"cfg_weight": float("nan")}), "cfg_weight", "invalid_parameter"),
-    "words": (Utterance("Hello", params={"exaggeration": "much"}), "exaggeration", "invalid_parameter"),
+    "too hot": (Utterance("Hello", parameters={"temperature": 99.0}), "temperature", "invalid_parameter"),
+    "too cold": (Utterance("Hello", parameters={"temperature": 0.0}), "temperature", "invalid_parameter"),
+    "no number": (Utterance("Hello", parameters={"cfg_weight": float("nan")}), "cfg_weight", "invalid_parameter"),
+    "words": (Utterance("Hello", parameters={"exaggeration": "much"}), "exaggeration", "invalid_parameter"),
 }
 
 
@@ -114,7 +114,7 @@ async def test_what_is_asked_reaches_the_model(opened: Open, jobs: Callable[[], 
         (Utterance("Hello there!", seed=1), None),
         (Utterance("Hello there.", seed=2), None),
         (Utterance("Hello there.", seed=1, language="de"), None),
-        (Utterance("Hello there.", seed=1, params={"temperature": 0.5, "top_k": 3, "unknown": 1}), None),
+        (Utterance("Hello there.", seed=1, parameters={"temperature": 0.5, "top_k": 3, "unknown": 1}), None),
         (SEEDED, Clip("a")),
         (SEEDED, Clip("b")),
         (Utterance("x" * 150, seed=1), None),

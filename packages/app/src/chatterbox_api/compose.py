@@ -11,10 +11,7 @@ from typing import Any, Final
 
 from chatterbox_api import settings
 from chatterbox_api.choosing import chosen, not_set_up
-from chatterbox_api_core.admission import Admission
-from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, PluginError
-from chatterbox_api_core.model import Clip, ClipLimits
 from chatterbox_api_core.plugins import (
     CLIP_CACHES,
     CLIP_READERS,
@@ -25,10 +22,14 @@ from chatterbox_api_core.plugins import (
     load,
 )
 from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore, WatermarkDetector
-from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import Pauses, SpeechLimits, SpeechService
-from chatterbox_api_core.spool import SpoolBudget
+from chatterbox_api_core.speech.request_queue import RequestQueue
+from chatterbox_api_core.speech.spool import SpoolBudget
+from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.clip_cache import ClipCache
+from chatterbox_api_core.voices.clip_decoder import ClipDecoder
+from chatterbox_api_core.voices.voice_resolver import VoiceResolver
 from chatterbox_api_core.watermarks import Watermarks
 
 __all__ = ["Library", "Service", "compose", "compose_library", "compose_watermarks", "open_store", "speech_limits"]
@@ -61,7 +62,6 @@ class Library:
     voices: VoiceLibrary
     store_name: str
     clip_reader: ClipReader
-    limits: ClipLimits
 
 
 @asynccontextmanager
@@ -88,14 +88,12 @@ async def compose(
                 synthesizer=synthesizer,
                 encoders=encoders,
                 voices=VoiceResolver(
-                    library=library.voices,
-                    clip_reader=library.clip_reader,
-                    limits=library.limits,
-                    sample=await _sample(env, library.clip_reader, library.limits),
+                    library.voices,
+                    sample=await _sample(env, library.voices.decoder),
                 ),
-                admission=Admission(
-                    slots=synthesizer.capabilities.concurrent,
-                    queue=settings.QUEUE_MAX.read(env),
+                queue=RequestQueue(
+                    slots=synthesizer.capabilities.max_concurrency,
+                    max_waiting=settings.QUEUE_MAX.read(env),
                     wait_s=settings.QUEUE_WAIT_S.read(env),
                 ),
                 pauses=Pauses(
@@ -144,9 +142,8 @@ async def compose_library(
         store_name = chosen(VOICE_STORES, env)[0]
         store: VoiceStore = await _opened(stack, VOICE_STORES, store_name, env)
         clips = ClipCache(await _opened(stack, CLIP_CACHES, chosen(CLIP_CACHES, env)[0], env))
-        limits = ClipLimits()
-        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, limits=limits, languages=languages)
-        yield Library(voices, store_name, clip_reader, limits)
+        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, languages=languages)
+        yield Library(voices, store_name, clip_reader)
 
 
 @asynccontextmanager
@@ -231,13 +228,13 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
         notice.cancel()
 
 
-async def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+async def _sample(env: Mapping[str, str], decoder: ClipDecoder) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
     if path is None:
         return None
     try:
         data = await asyncio.to_thread(path.read_bytes)
-        await clip_reader.read(data, limits=limits)
+        await decoder.read(data)
     except (OSError, InvalidAudio) as error:
         reason = f"{error.strerror}." if isinstance(error, OSError) else error.message
         raise ConfigurationError(

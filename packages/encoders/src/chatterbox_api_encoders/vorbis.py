@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import numpy as np
 import soundfile
 
 from chatterbox_api_core.formats import OGG
-from chatterbox_api_core.model import AudioFormat, Effect, Pcm
 from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.types import AudioFormat, Effect, EncodeOptions, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples
 from chatterbox_api_encoders.samples import finite
 
@@ -37,44 +38,37 @@ class SoundfileEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        rate_hz: int,
-        complete: bool,
-        tempo: float = 1.0,
-        loudness_lufs: float | None = None,
-        trim: bool = False,
-        out_rate_hz: int | None = None,
-    ) -> VorbisEncoding:
-        out_hz = out_rate_hz or rate_hz
-        return VorbisEncoding(
-            sink,
-            Effects(rate_hz=rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim),
-            rate_hz=out_hz,
-            quality=self._quality,
-        )
+        input_rate_hz: int,
+        streaming: bool,
+        options: EncodeOptions,
+    ) -> VorbisStreamEncoder:
+        rate_hz = options.sample_rate_hz or input_rate_hz
+        effects = Effects(replace(options, sample_rate_hz=rate_hz), input_rate_hz=input_rate_hz)
+        return VorbisStreamEncoder(sink, effects, sample_rate_hz=rate_hz, quality=self._quality)
 
 
-class VorbisEncoding:
-    """An Encoding: samples -> effects -> Vorbis -> Ogg pages. A page is whole by itself, so both bodies are alike."""
+class VorbisStreamEncoder:
+    """A StreamEncoder: samples -> effects -> Vorbis -> Ogg pages. A page is whole, so both bodies are alike."""
 
-    def __init__(self, sink: ByteSink, effects: Effects, *, rate_hz: int, quality: float) -> None:
+    def __init__(self, sink: ByteSink, effects: Effects, *, sample_rate_hz: int, quality: float) -> None:
         self._effects = effects
         self._rest = np.zeros(0, np.float32)
         self._file = soundfile.SoundFile(
             cast("Any", _WriteOnly(sink)),
             "w",
-            samplerate=rate_hz,
+            samplerate=sample_rate_hz,
             channels=1,
             format="OGG",
             subtype="VORBIS",
             compression_level=1 - quality / 10,
         )
 
-    def feed(self, pcm: Pcm) -> None:
+    def encode(self, pcm: Pcm) -> None:
         if len(pcm):
             self._write(self._effects.push(finite(pcm)))
 
-    def finish(self) -> None:
-        self._write(self._effects.finish())
+    def flush(self) -> None:
+        self._write(self._effects.flush())
         self._file.write(self._rest)
         self._file.close()
 

@@ -62,7 +62,7 @@ class SpeechAnswer:
 
     async def _speak(self, send: Send, gone: asyncio.Task[None]) -> None:
         async with self.stream as stream:
-            size = await stream.size_bytes() if stream.complete else None
+            size = await stream.size_bytes() if not stream.streaming else None
             async for data in stream:
                 if not self._started:
                     await self._start(send, [] if size is None else [(b"content-length", str(size).encode())])
@@ -116,7 +116,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _who(stream: SpeechStream) -> str:
-    if not stream.pieces:  # the client left before a voice was found
+    if not stream.segments:  # the client left before a voice was found
         return "?"
     resolved = stream.voice
     return f"{resolved.source}:{resolved.voice.id}" if resolved.voice else resolved.source

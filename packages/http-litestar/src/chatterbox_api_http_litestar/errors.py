@@ -31,7 +31,7 @@ from chatterbox_api_core.errors import (
 )
 from chatterbox_api_http_litestar.headers import request_id
 
-__all__ = ["EXCEPTION_HANDLERS", "STATUS_OF", "RequestError", "error_body"]
+__all__ = ["EXCEPTION_HANDLERS", "HTTP_ERROR_CODES", "STATUS_OF", "RequestError", "error_body"]
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,45 @@ STATUS_OF: Final[dict[type[ChatterboxError], tuple[int, bool]]] = {
 _COSTLY: Final = ("engine_died", "engine_hung", "out_of_memory")
 """What a request did to the engine it would do again, and clients repeat by themselves."""
 
+HTTP_ERROR_CODES: Final = {
+    "client_closed_request": "The client closed the connection before its request was complete.",
+    "draining": "The server is about to stop and takes no new connections.",
+    "foreign_host": "The request names a host that this service is not known by.",
+    "foreign_origin": "The request comes from a web page that may not use this service.",
+    "headers_too_large": "The headers of the request are too large.",
+    "internal_error": "An unexpected error was logged.",
+    "invalid_http": "The request is not valid HTTP/1.1.",
+    "invalid_json": "The body is not a JSON object.",
+    "invalid_multipart": "The form is damaged, or a field of it is missing or of the wrong kind.",
+    "invalid_preflight": "The headers of a preflight request are malformed.",
+    "invalid_request": "The request cannot be understood.",
+    "invalid_type": "A field of the body has the wrong type.",
+    "method_not_allowed": "The path does not support this method.",
+    "model_not_found": "There is no model of this name.",
+    "not_found": "There is nothing at this path.",
+    "not_ready": "A component did not answer the readiness check in time.",
+    "request_failed": "The framework refused the request with a status that has no code of its own.",
+    "request_timeout": "The request did not arrive in time.",
+    "request_too_large": "The request or a part of it is larger than allowed.",
+    "unsupported_media_type": "The content type or encoding of the body is not supported.",
+    "unsupported_stream_format": "The response cannot be streamed in this form.",
+    "unsupported_voice_type": "This kind of voice cannot be created.",
+    "watermark_unsupported": "No watermark detector is set up.",
+}
+"""When each code is used that only exists on the wire; core's are in `chatterbox_api_core.errors.ERROR_CODES`."""
+
+WIRE_FIELDS: Final = {
+    # core's attribute: the field of a request
+    "audio_format": "response_format",
+    "clip": "voice_file",
+    "loudness_lufs": "loudness",
+    "paragraph_pause_s": "paragraph_pause_ms",
+    "sample_rate_hz": "sample_rate",
+    "sentence_pause_s": "sentence_pause_ms",
+    "tempo": "speed",
+    "text": "input",
+}
+
 _LITESTAR_CODES: Final = {
     400: ("invalid_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address."),
@@ -81,7 +120,8 @@ def _on_core_error(request: Request[Any, Any, Any], error: ChatterboxError) -> R
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
     if status >= 500 and error.code != "draining":
         _log.error("%s %s: %s", request_id(request.scope), error.code, error, exc_info=error.__cause__)
-    return _answer(status, message=str(error), code=error.code, param=error.field, headers=headers)
+    param = None if error.field is None else WIRE_FIELDS.get(error.field, error.field)
+    return _answer(status, message=str(error), code=error.code, param=param, headers=headers)
 
 
 def _on_request_error(request: Request[Any, Any, Any], error: RequestError) -> Response[Any]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from chatterbox_api_core.types import ClipLimits
 
 __all__ = ["HttpLimits"]
+
+_CLIP_BYTES: Final = ClipLimits().max_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,7 @@ class HttpLimits:
     Attributes:
         body_bytes: of a JSON request or an urlencoded form.
         upload_bytes: of a form with its files and framing.
-        file_bytes: of one file of a form.
+        file_bytes: of one file of a form; what a clip may have.
         parts: of a form.
         receive_s: the longest a request's body may take to arrive.
         bodies_memory_bytes: of the bodies of all requests, in memory, and of what is about to be written to temporary
@@ -31,8 +36,8 @@ class HttpLimits:
     """
 
     body_bytes: int = 2**20
-    upload_bytes: int = 11 * 2**20
-    file_bytes: int = 10 * 2**20
+    upload_bytes: int = _CLIP_BYTES + 2**20
+    file_bytes: int = _CLIP_BYTES
     parts: int = 100
     receive_s: float = 60.0
     bodies_memory_bytes: int = 32 * 2**20

@@ -10,7 +10,8 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.speech import SpeechService
+from chatterbox_api_core.speech import SpeechRequest, SpeechService
+from chatterbox_api_core.types import EncodeOptions
 from chatterbox_api_http_litestar.answer import SpeechAnswer
 from chatterbox_api_http_litestar.bodies import SpeechBody, VoiceRef, parse_speech, read_json
 from chatterbox_api_http_litestar.errors import RequestError
@@ -56,21 +57,23 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
         _check_model(body.model, engine=speech.engine)
         return SpeechAnswer(
             speech.stream(
-                body.input,
-                voice=body.voice.id if isinstance(body.voice, VoiceRef) else body.voice,
-                clip=clip,
-                audio_format=default_format if body.response_format is None else body.response_format,
-                complete=_complete(body),
-                language=body.language,
-                text_format="auto" if body.text_format is None else body.text_format,
-                speed=1.0 if body.speed is None else body.speed,
-                seed=body.seed,
-                params=_engine_params(values, speech),
-                rate_hz=body.sample_rate,
-                loudness_lufs=body.loudness,
-                trim=bool(body.trim),
-                sentence_pause_s=_seconds(body.sentence_pause_ms),
-                paragraph_pause_s=_seconds(body.paragraph_pause_ms),
+                SpeechRequest(
+                    body.input,
+                    voice=body.voice.id if isinstance(body.voice, VoiceRef) else body.voice,
+                    clip=clip,
+                    audio_format=default_format if body.response_format is None else body.response_format,
+                    streaming=_streaming(body),
+                    language=body.language,
+                    text_format="auto" if body.text_format is None else body.text_format,
+                    speed=1.0 if body.speed is None else body.speed,
+                    seed=body.seed,
+                    parameters=_engine_parameters(values, speech),
+                    options=EncodeOptions(
+                        sample_rate_hz=body.sample_rate, loudness_lufs=body.loudness, trim=bool(body.trim)
+                    ),
+                    sentence_pause_s=_seconds(body.sentence_pause_ms),
+                    paragraph_pause_s=_seconds(body.paragraph_pause_ms),
+                )
             ),
             limits=limits,
         )
@@ -82,7 +85,7 @@ def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def _complete(body: SpeechBody) -> bool | None:
+def _streaming(body: SpeechBody) -> bool | None:
     """What the request says about streaming; None leaves it to the format."""
     if body.stream_format not in (None, "audio"):
         raise InvalidInput(
@@ -92,14 +95,14 @@ def _complete(body: SpeechBody) -> bool | None:
             remedy="Use 'audio', or leave it out.",
         )
     if body.stream is not None:
-        return not body.stream
-    return False if body.stream_format == "audio" else None
+        return body.stream
+    return True if body.stream_format == "audio" else None
 
 
-def _engine_params(values: Mapping[str, Any], speech: SpeechService) -> dict[str, float | int | str]:
+def _engine_parameters(values: Mapping[str, Any], speech: SpeechService) -> dict[str, float | int | str]:
     """The engine's own parameters. In a form they come as text, and a number is made of what looks like one."""
     params: dict[str, float | int | str] = {}
-    for spec in speech.capabilities.params:
+    for spec in speech.capabilities.parameters:
         value = values.get(spec.name)
         if value is None or value == "":
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,9 +13,9 @@ from litestar import Request
 
 from chatterbox_api_core.errors import ChatterboxError, InvalidInput
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import is_voice_id
+from chatterbox_api_core.types import ClipReport, Voice
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.names import is_voice_id
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import Upload
 
@@ -25,6 +26,7 @@ __all__ = [
     "listed",
     "openai_voice_view",
     "page_asked",
+    "report_view",
     "required_file",
     "required_text",
     "voice_view",
@@ -55,6 +57,13 @@ def voice_view(voice: Voice) -> dict[str, Any]:
         "revision": voice.revision,
         "consent": voice.consent,
     }
+
+
+def report_view(report: ClipReport) -> dict[str, Any]:
+    """What a clip was found to be."""
+    view = asdict(report)
+    view["rate_hz"] = view.pop("sample_rate_hz")
+    return view
 
 
 def openai_voice_view(voice: Voice) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from msgspec import UNSET
 
 from chatterbox_api_core.errors import InvalidInput, NotFound
-from chatterbox_api_core.model import KEEP, Voice
+from chatterbox_api_core.types import KEEP, Voice
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_http_litestar.bodies import read_voice
 from chatterbox_api_http_litestar.limits import HttpLimits
@@ -25,6 +25,7 @@ from chatterbox_api_http_litestar.voice_views import (
     errors_about,
     listed,
     page_asked,
+    report_view,
     required_file,
     required_text,
     voice_view,
@@ -66,7 +67,11 @@ def _library_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRouteH
                 language=body.language or None,
                 consent=body.consent or None,
             )
-        return {"message": f"The voice {voice.name!r} has been added.", "voice": voice_view(voice), "report": report}
+        return {
+            "message": f"The voice {voice.name!r} has been added.",
+            "voice": voice_view(voice),
+            "report": report_view(report),
+        }
 
     @route("/voices/all-names", http_method=_READ)
     async def list_all_names() -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
             "old_name": before.name,
             "new_name": after.name,
             "voice": voice_view(after),
-            **({} if report is None else {"report": report}),
+            **({} if report is None else {"report": report_view(report)}),
         }
 
     @delete("/voices/{name:str}", status_code=200)
@@ -122,10 +127,10 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
         """The clip, byte for byte as it was uploaded."""
         voice = await voices.get(name)
         try:
-            data = await voices.audio(voice)
+            data = await voices.read_clip(voice)
         except NotFound:  # replaced meanwhile, or removed
             voice = await voices.current(voice)
-            data = await voices.audio(voice)
+            data = await voices.read_clip(voice)
         headers = {
             "content-type": voice.media_type,
             "content-disposition": attachment(voice),

@@ -6,9 +6,9 @@ import errno
 import sqlite3
 from typing import Final
 
-from chatterbox_api_core.errors import ChatterboxError, NotFound, StorageFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 
-__all__ = ["FIELD", "failure", "gone", "refuses_writes"]
+__all__ = ["FIELD", "failure", "refuses_writes"]
 
 FIELD: Final = "VOICE_LIBRARY_DIR"
 
@@ -44,10 +44,6 @@ def failure(error: Exception, *, writing: bool) -> ChatterboxError:
 def refuses_writes(error: Exception) -> bool:
     """Whether reading may still work after this."""
     return _is_full(error) or _is_read_only(error) or _sqlite_code(error) & _PRIMARY_CODE == sqlite3.SQLITE_CANTOPEN
-
-
-def gone(voice_id: str) -> NotFound:
-    return NotFound(f"There is no voice {voice_id!r}, or it has changed meanwhile.", field="voice")
 
 
 def _is_full(error: Exception) -> bool:

@@ -9,11 +9,10 @@ from typing import Final
 
 from chatterbox_api_core.plugins import Plugin, Ready
 from chatterbox_api_core.ports import VoiceStore
-from chatterbox_api_core.settings import Setting, path
+from chatterbox_api_core.settings import DATA_DIR, Setting, path
 
 __all__ = ["plugin"]
 
-DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
 VOICE_LIBRARY_DIR: Final = Setting(
     "VOICE_LIBRARY_DIR", "", "Where voices are kept on disk; the folder voices in DATA_DIR when empty.", path
 )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from chatterbox_api_core.errors import NameTaken
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import canonical_name
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.names import canonical_name
+from chatterbox_api_core.voices.store_errors import name_taken
 
 __all__ = [
     "Record",
@@ -106,7 +106,7 @@ def check_free(connection: sqlite3.Connection, voice: Voice) -> None:
             "SELECT voice_id FROM names WHERE canonical = ?", (canonical_name(name),)
         ).fetchone()
         if holder is not None and holder[0] != voice.id:
-            raise _taken(name, voice)
+            raise name_taken(name, wanted_by=voice)
 
 
 def _claim(connection: sqlite3.Connection, voice: Voice) -> None:
@@ -117,7 +117,7 @@ def _claim(connection: sqlite3.Connection, voice: Voice) -> None:
                 (canonical_name(name), name, voice.id, position),
             )
         except sqlite3.IntegrityError as error:
-            raise _taken(name, voice) from error
+            raise name_taken(name, wanted_by=voice) from error
 
 
 def _one(connection: sqlite3.Connection, where: str, *values: str) -> Record | None:
@@ -153,8 +153,3 @@ def _record(row: tuple[Any, ...]) -> Record:
         consent=consent,
     )
     return Record(voice, file)
-
-
-def _taken(name: str, voice: Voice) -> NameTaken:
-    field = "name" if canonical_name(name) == canonical_name(voice.name) else "alias"
-    return NameTaken(f"Another voice answers to {name!r}.", field=field)

@@ -16,13 +16,15 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from chatterbox_api_core.errors import ChatterboxError, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
-from chatterbox_api_core.revisions import amended, created, replaced
+from chatterbox_api_core.aio import run_to_completion
+from chatterbox_api_core.errors import ChatterboxError
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.voices.revisions import created, replaced, updated
+from chatterbox_api_core.voices.store_errors import voice_damaged, voice_gone
 from chatterbox_api_storage_local import records
 from chatterbox_api_storage_local.database import transaction
-from chatterbox_api_storage_local.failures import failure, gone
+from chatterbox_api_storage_local.failures import failure
 from chatterbox_api_storage_local.files import ClipFolder, FileOperations
 from chatterbox_api_storage_local.library import Library
 from chatterbox_api_storage_local.records import Record
@@ -86,7 +88,7 @@ class LocalStore:
             return None
         return _voice(await self._read(lambda connection: records.get(connection, voice_id)))
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         if not could_be_name(name):
             return None
         canonical = canonical_name(name)
@@ -95,7 +97,7 @@ class LocalStore:
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
         return await self._read(lambda connection: records.page(connection, after=after or "", limit=limit))
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         return await self._read(lambda connection: self._audio(connection, voice))
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
@@ -121,11 +123,11 @@ class LocalStore:
 
         return await self._write(work)
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         def work(connection: sqlite3.Connection) -> Voice:
             with transaction(connection):
                 old = _known(connection, voice_id)
-                voice = amended(old.voice, changes)
+                voice = updated(old.voice, changes)
                 records.update(connection, Record(voice, old.file))
             return voice
 
@@ -181,13 +183,8 @@ class LocalStore:
                 return data
             seen, record = record, _known(connection, voice.id)
             if record.file == seen.file:
-                raise StorageFailed(
-                    f"The stored clip of the voice {voice.name!r} is damaged or missing.",
-                    code="voice_damaged",
-                    field="voice",
-                    remedy="Replace its clip.",
-                )
-        raise gone(voice.id)
+                raise voice_damaged(voice)
+        raise voice_gone(voice.id)
 
     @contextmanager
     def _naming_clip(self, connection: sqlite3.Connection, voice_id: str, audio: VoiceAudio) -> Iterator[str]:
@@ -214,14 +211,8 @@ class LocalStore:
         if self._library.writer is None:
             raise failure(self._library.refusal, writing=True)
         submitted = self._library.writer.submit(work)
-        running = asyncio.wrap_future(submitted)
         try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            if not submitted.cancel():
-                running.add_done_callback(_seen)
-                await asyncio.wait([running])
-            raise
+            return await run_to_completion(asyncio.wrap_future(submitted), withdraw=submitted.cancel)
         except (OSError, sqlite3.Error) as error:
             raise failure(error, writing=True) from error
 
@@ -233,11 +224,5 @@ def _voice(record: Record | None) -> Voice | None:
 def _known(connection: sqlite3.Connection, voice_id: str) -> Record:
     record = records.get(connection, voice_id) if is_voice_id(voice_id) else None
     if record is None:
-        raise gone(voice_id)
+        raise voice_gone(voice_id)
     return record
-
-
-def _seen(running: asyncio.Future[_T]) -> None:
-    """Look at the failure of a write whose caller has left, so that asyncio does not report it."""
-    if not running.cancelled():
-        running.exception()

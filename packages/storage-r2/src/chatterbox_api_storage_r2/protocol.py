@@ -50,10 +50,10 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name
-from chatterbox_api_core.revisions import amended, canonical_names, created, replaced
+from chatterbox_api_core.errors import ChatterboxError, NameTaken, StorageFailed
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.revisions import canonical_names, created, replaced, updated
+from chatterbox_api_core.voices.store_errors import name_taken, voice_gone
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
 from chatterbox_api_storage_r2.documents import GIVE_UP_S, Document, Lost, Unsure, last_doubt, pause, read, write
 from chatterbox_api_storage_r2.records import (
@@ -69,7 +69,7 @@ from chatterbox_api_storage_r2.records import (
     voice_key,
 )
 
-__all__ = ["BucketLibrary", "gone"]
+__all__ = ["BucketLibrary"]
 
 _log = logging.getLogger(__name__)
 
@@ -107,11 +107,11 @@ class BucketLibrary:
             await self._bucket.pause(attempt)
         raise AssertionError("unreachable")
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Versioned:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Versioned:
         """Change what a voice is called and what is said of it. NotFound, NameTaken."""
         for attempt in count():
             document, record, voice = await self._live(voice_id)
-            changed = amended(voice, changes)
+            changed = updated(voice, changes)
             with _nothing_begun():
                 for name in sorted(canonical_names(changed) - canonical_names(voice)):
                     await self._claim(name, changed)
@@ -199,7 +199,7 @@ class BucketLibrary:
             if (claimant := await self.claimant(name)) is not None:
                 _, record = await self._read(claimant)
                 if record is not None and record.answers_to(name):
-                    raise _taken(name, voice)
+                    raise name_taken(name, wanted_by=voice)
 
     async def _claim(self, name: str, voice: Voice) -> None:
         """Have the claim of `name` name `voice`. NameTaken when it counts for another."""
@@ -221,7 +221,7 @@ class BucketLibrary:
         for look in count():
             document, record = await self._read(claimant)
             if record is not None and record.answers_to(name):
-                raise _taken(name, voice)
+                raise name_taken(name, wanted_by=voice)
             if record is None and look < self._patience:
                 await self._bucket.pause(look)
             elif await self._fenced(claimant, document, record):
@@ -273,7 +273,7 @@ class BucketLibrary:
     async def _live(self, voice_id: str) -> tuple[Document, Record, Voice]:
         document, record = await self._read(voice_id)
         if document is None or record is None or record.voice is None:
-            raise gone(voice_id)
+            raise voice_gone(voice_id)
         return document, record, record.voice
 
     async def _read(self, voice_id: str) -> tuple[Document | None, Record | None]:
@@ -302,13 +302,3 @@ def _damage_logged() -> Iterator[None]:
         yield
     except StorageFailed as error:
         _log.warning("nothing of this voice was swept: %s", error)
-
-
-def gone(voice_id: str) -> NotFound:
-    return NotFound(f"There is no voice {voice_id!r}, or it has changed meanwhile.", field="voice")
-
-
-def _taken(name: str, voice: Voice) -> NameTaken:
-    field = "name" if name == canonical_name(voice.name) else "alias"
-    spelled = next(each for each in (voice.name, *voice.aliases) if canonical_name(each) == name)
-    return NameTaken(f"Another voice answers to {spelled!r}.", field=field)

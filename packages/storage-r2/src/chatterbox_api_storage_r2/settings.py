@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from chatterbox_api_core.plugins import Absent, Incomplete, Ready, State
-from chatterbox_api_core.settings import Setting, integer, number, one_of, path
+from chatterbox_api_core.settings import DATA_DIR, Setting, integer, number, one_of
 from chatterbox_api_storage_r2.endpoints import is_local, is_r2, parsed_endpoint
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ WRITE_TIMEOUT_S: Final = Setting(
     "R2_WRITE_TIMEOUT_S", "10", "For a write, in seconds; a second more for each 256 KiB.", number(0.1, 300)
 )
 RETRIES: Final = Setting("R2_RETRIES", "3", "How often a read is tried again.", integer(0, 10))
-DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
 
 ALL: Final[tuple[Setting[Any], ...]] = (
     ACCOUNT_ID,

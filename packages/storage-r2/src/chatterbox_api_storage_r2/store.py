@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
-from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.types import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.voices.store_errors import voice_damaged, voice_gone
 from chatterbox_api_storage_r2.bucket import Doubtful
 from chatterbox_api_storage_r2.clips import Clips
 from chatterbox_api_storage_r2.connection import Connection
@@ -27,7 +28,7 @@ from chatterbox_api_storage_r2.failures import startup_error
 from chatterbox_api_storage_r2.joining import check_conditions, check_writes, library_in
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
-from chatterbox_api_storage_r2.protocol import BucketLibrary, gone
+from chatterbox_api_storage_r2.protocol import BucketLibrary
 from chatterbox_api_storage_r2.reader import Reader
 from chatterbox_api_storage_r2.readiness import Readiness
 from chatterbox_api_storage_r2.records import Record, Versioned
@@ -128,7 +129,7 @@ class R2Store:
     async def get(self, voice_id: str) -> Voice | None:
         return _voice(await self._read().get(voice_id)) if is_voice_id(voice_id) else None
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         return _voice(await self._read().find(canonical_name(name))) if could_be_name(name) else None
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
@@ -138,7 +139,7 @@ class R2Store:
             self._readiness.suspect()
             raise
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         reader = self._read()
         record = await reader.get(voice.id)
         while record is not None and record.voice is not None and record.voice.sha256 == voice.sha256:
@@ -146,13 +147,8 @@ class R2Store:
                 return data
             seen, record = record, await reader.confirmed(voice.id)
             if record is not None and record.clip == seen.clip:
-                raise StorageFailed(
-                    f"The stored clip of the voice {voice.name!r} is damaged or missing.",
-                    code="voice_damaged",
-                    field="voice",
-                    remedy="Replace its clip.",
-                )
-        raise gone(voice.id)
+                raise voice_damaged(voice)
+        raise voice_gone(voice.id)
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
         async def work() -> Versioned:
@@ -169,9 +165,9 @@ class R2Store:
 
         return await self._write(work, voice_id=voice_id, size_bytes=len(audio.data))
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         async def work() -> Versioned:
-            return await self._library.amend(voice_id, changes)
+            return await self._library.update(voice_id, changes)
 
         name = () if changes.name is KEEP else (changes.name,)
         return await self._write(work, (*name, *changes.add_aliases), voice_id=voice_id)
@@ -347,4 +343,4 @@ def _voice(record: Record | None) -> Voice | None:
 
 def _known_shape(voice_id: str) -> None:
     if not is_voice_id(voice_id):
-        raise gone(voice_id)
+        raise voice_gone(voice_id)

@@ -63,10 +63,10 @@ class Engine:
         self._own_voice = conditioning.to_bytes(tts.conds) if tts.conds is not None else None
         use_readable_attention(tts.t3)
 
-    def prepare(self, samples: torch.Tensor, rate_hz: int) -> bytes:
+    def prepare(self, samples: torch.Tensor, sample_rate_hz: int) -> bytes:
         """A voice from a clip, as bytes that `speak` takes. Raises InvalidAudio."""
-        heard = conditioning.check_clip(samples, rate_hz, self._model)
-        return conditioning.analysed(self._tts, heard, rate_hz)
+        heard = conditioning.check_clip(samples, sample_rate_hz, self._model)
+        return conditioning.analysed(self._tts, heard, sample_rate_hz)
 
     def speak(self, request: Request, voice: bytes | None, checkpoint: Callable[[], None]) -> Speech:
         """Say one text.
@@ -128,7 +128,7 @@ class Engine:
     def _text_tokens(self, request: Request) -> torch.Tensor:
         """(1, n), with the marks of start and end but for Turbo, which has none."""
         if not request.text.strip():
-            raise InvalidInput("There is no text to say.", code="empty_input", field="input")
+            raise InvalidInput("There is no text to say.", code="empty_input", field="text")
         text = inspect.getmodule(type(self._tts)).punc_norm(request.text)  # type: ignore[union-attr]
         t3 = self._tts.t3
         if t3.is_gpt:
@@ -141,7 +141,7 @@ class Engine:
             raise InvalidInput(
                 f"This piece of text is {tokens.size(1)} tokens long; the model takes {_MAX_TEXT_TOKENS}.",
                 code="text_too_long",
-                field="input",
+                field="text",
                 remedy="Put a full stop or a comma into it.",
             )
         tokens = tokens.to(device=self._device, dtype=torch.long)

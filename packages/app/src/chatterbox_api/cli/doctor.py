@@ -66,13 +66,15 @@ class _Examination:
 
     async def _check_speech(self, env: Mapping[str, str]) -> None:
         from chatterbox_api.compose import compose
+        from chatterbox_api_core import SpeechRequest
 
         try:
             async with compose(env) as service:
                 await self._check_voices(service)
                 self._good("Engine", service.speech.engine)
                 for offered in service.speech.formats:
-                    async with service.speech.stream(_SENTENCE, audio_format=offered.name, complete=True) as stream:
+                    request = SpeechRequest(_SENTENCE, audio_format=offered.name, streaming=False)
+                    async with service.speech.stream(request) as stream:
                         size = len(await stream.read())
                     seconds = f"{stream.timings.audio_s:.1f} s of speech in {stream.timings.finished_s:.2f} s"
                     self._good(offered.name, f"{seconds}, {size:,} bytes")

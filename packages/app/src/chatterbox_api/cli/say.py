@@ -7,11 +7,11 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,9 @@ from chatterbox_api.cli.output import echo
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.text import TEXT_FORMATS
+
+if TYPE_CHECKING:
+    from chatterbox_api_core import SpeechRequest, SpeechStream
 
 __all__ = ["say"]
 
@@ -51,7 +54,7 @@ _MAX_BODY_BYTES = 2**32 - 1
     help="auto leaves out Markdown's marks and emoji, plain leaves out nothing, ssml understands tags.",
 )
 @click.option("--speed", type=float, default=1.0, show_default=True, help="From 0.25 to 4.")
-@click.option("--rate", "rate_hz", type=int, help="Samples per second of the file, such as 16000.")
+@click.option("--rate", "sample_rate_hz", type=int, help="Samples per second of the file, such as 16000.")
 @click.option("--loudness", "loudness_lufs", type=float, help="EBU R128 target in LUFS, such as -16.")
 @click.option("--trim", is_flag=True, help="Cut off silence at both ends.")
 @click.option("--seed", type=int, help="Repeat a result.")
@@ -65,7 +68,7 @@ def say(
     language: str | None,
     text_format: str,
     speed: float,
-    rate_hz: int | None,
+    sample_rate_hz: int | None,
     loudness_lufs: float | None,
     trim: bool,
     seed: int | None,
@@ -85,26 +88,24 @@ def say(
         raise click.UsageError(f"There is no folder {click.format_filename(Path(output).parent)}.")
     env = read_environment(env_file)
     check_all(env)
-    run_to_end(
-        _say(
-            env,
-            piped_text(max_chars=_MAX_CHARS) if text == "-" else text,
-            output,
-            audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
-            voice=voice,
-            clip=clip.read_bytes() if clip else None,
-            language=language,
-            text_format=text_format,
-            speed=speed,
-            seed=seed,
-            rate_hz=rate_hz,
-            loudness_lufs=loudness_lufs,
-            trim=trim,
-        )
+    from chatterbox_api_core import EncodeOptions, SpeechRequest
+
+    request = SpeechRequest(
+        piped_text(max_chars=_MAX_CHARS) if text == "-" else text,
+        voice=voice,
+        clip=clip.read_bytes() if clip else None,
+        audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
+        streaming=None if output == "-" else False,
+        language=language,
+        text_format=text_format,
+        speed=speed,
+        seed=seed,
+        options=EncodeOptions(sample_rate_hz=sample_rate_hz, loudness_lufs=loudness_lufs, trim=trim),
     )
+    run_to_end(_say(env, request, output))
 
 
-async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> None:
+async def _say(env: dict[str, str], request: SpeechRequest, output: str) -> None:
     from chatterbox_api.compose import compose, speech_limits
 
     env = {"SPOOL_DISK_MB": str(_MAX_BODY_BYTES // 2**20 + 1), **env}
@@ -112,13 +113,12 @@ async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> Non
     async with compose(env, limits=limits, clip_reader_on_demand=True) as service:
 
         async def speak() -> None:
-            stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)
-            await _deliver(stream, output)
+            await _deliver(service.speech.stream(request), output)
 
         await when_loaded(speak)
 
 
-async def _deliver(stream: Any, output: str) -> None:
+async def _deliver(stream: SpeechStream, output: str) -> None:
     """Write a stream to where it goes. A model that is not in memory yet fails it before its first byte."""
     from rich.console import Console
     from rich.progress import Progress
@@ -128,21 +128,21 @@ async def _deliver(stream: Any, output: str) -> None:
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
     ):
         async with stream:
-            bar = progress.add_task("Speaking", total=stream.pieces, visible=stream.pieces > 1)
+            bar = progress.add_task("Speaking", total=stream.segments, visible=stream.segments > 1)
             watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
             try:
                 async for data in stream:
                     file.write(data)
             finally:
                 watching.cancel()
-            progress.update(bar, completed=stream.pieces)
+            progress.update(bar, completed=stream.segments)
     if output != "-" and sys.stderr.isatty():
         echo(f"{click.format_filename(output)}: {stream.timings.audio_s:.1f} s of speech", err=True)
 
 
-async def _watch(stream: Any, show: Any) -> None:
+async def _watch(stream: SpeechStream, show: Callable[[int], None]) -> None:
     while True:
-        show(stream.pieces_done)
+        show(stream.segments_done)
         await asyncio.sleep(0.1)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from itertools import pairwise
 
-from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.aio import LruCache
+from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
 
 __all__ = ["ToneSynthesizer"]
 
@@ -20,28 +20,32 @@ _RATE_HZ = 24_000
 _CHUNK_S = 0.1
 _S_PER_CHAR = 0.06
 _AMPLITUDE = 0.5
+_KEPT_VOICES = 1000
 
 
 class ToneSynthesizer:
-    """A Synthesizer.
+    """A Synthesizer that hums a tone as high as the voice's clip.
+
+        engine = ToneSynthesizer(pace=1.0)
 
     Args:
         own_hz: the tone of the engine's own voice.
         pace: seconds of waiting per second of sound; 0 is as fast as it can, 1 is real time.
+        concurrent: how many utterances are spoken at once.
     """
 
     def __init__(self, *, own_hz: float = 220.0, pace: float = 0.0, concurrent: int = 8) -> None:
         self._own_hz, self._pace = own_hz, pace
         self._capabilities = Capabilities(
-            clones=True,
+            supports_cloning=True,
             languages=(Language("en", "English"),),
-            rate_hz=_RATE_HZ,
-            concurrent=concurrent,
+            sample_rate_hz=_RATE_HZ,
+            max_concurrency=concurrent,
             max_chars=400,
             speed=(0.25, 4.0),
             default_language="en",
         )
-        self._known_hz: OrderedDict[str, float] = OrderedDict()
+        self._known_hz = LruCache[str, float](_KEPT_VOICES)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -57,16 +61,14 @@ class ToneSynthesizer:
         for begin in range(0, total, step):
             end = min(begin + step, total)
             await asyncio.sleep(self._pace * (end - begin) / _RATE_HZ)
-            yield Pcm.from_floats(_tone(hz, begin, end, total), rate_hz=_RATE_HZ)
+            yield Pcm.from_floats(_tone(hz, begin, end, total), sample_rate_hz=_RATE_HZ)
 
     async def _hz_of(self, prompt: VoicePrompt) -> float:
-        if prompt.key not in self._known_hz:
-            pcm = await prompt.pcm()
-            self._known_hz[prompt.key] = await asyncio.to_thread(_frequency_hz, pcm)
-        self._known_hz.move_to_end(prompt.key)
-        while len(self._known_hz) > 1000:
-            self._known_hz.popitem(last=False)
-        return self._known_hz[prompt.key]
+        if (known_hz := self._known_hz.get(prompt.key)) is not None:
+            return known_hz
+        pcm = await prompt.pcm()
+        hz = self._known_hz[prompt.key] = await asyncio.to_thread(_frequency_hz, pcm)
+        return hz
 
 
 def _tone(hz: float, begin: int, end: int, total: int) -> list[float]:
@@ -81,4 +83,4 @@ def _frequency_hz(pcm: Pcm) -> float:
     crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
     if len(crossings) < 2:
         return 100.0
-    return (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])
+    return (len(crossings) - 1) * pcm.sample_rate_hz / (crossings[-1] - crossings[0])

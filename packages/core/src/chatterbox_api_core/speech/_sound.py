@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, InvalidInput, SynthesisFailed
-from chatterbox_api_core.joins import Joiner
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_core.speech._segment_joiner import SegmentJoiner
 from chatterbox_api_core.text import TextSegment, has_words
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 
 __all__ = ["Pauses", "SpeechSound", "output_too_long", "pauses_s"]
 
@@ -49,7 +49,7 @@ def pauses_s(segments: Sequence[TextSegment], pauses: Pauses) -> float:
 
 
 class SpeechSound:
-    """The sound of one request. Iterate `pieces` once, and close it.
+    """The sound of one request. Iterate `pcm` once, and close it.
 
     Args:
         template: what all utterances of the request have in common.
@@ -76,12 +76,12 @@ class SpeechSound:
         self._synthesizer, self._segments = synthesizer, segments
         self._template, self._prompt, self._pauses = template, prompt, pauses
         self._engine_wait_s, self._max_s = engine_wait_s, max_s
-        self._rate_hz = synthesizer.capabilities.rate_hz
+        self._rate_hz = synthesizer.capabilities.sample_rate_hz
         self.spoken_s = self.made_s = 0.0
         self.segments_done = 0
 
-    async def pieces(self) -> AsyncGenerator[Pcm, None]:
-        """The sound, in order.
+    async def pcm(self) -> AsyncGenerator[Pcm, None]:
+        """The sound, in order, at the engine's sample rate.
 
         Raises:
             InvalidInput: `unsupported_text`, the engine makes no sound of a segment that has words; `output_too_long`.
@@ -99,25 +99,25 @@ class SpeechSound:
 
     async def _joined(self) -> AsyncGenerator[Pcm, None]:
         """The segments as one sound, and the pauses between them."""
-        joiner, pause_s, asked_s = Joiner(self._rate_hz), 0.0, 0.0
+        joiner, pause_s, silence_s = SegmentJoiner(self._rate_hz), 0.0, 0.0
         for segment in self._segments:
             if segment.text:
                 async with aclosing(self._audible(segment.text)) as spoken:
                     first = True
                     async for pcm in spoken:
                         if first and (pause_s or self.spoken_s):
-                            yield joiner.next_piece(pause_s)
+                            yield joiner.next_segment(pause_s)
                             pause_s = 0.0
                         first = False
                         self.spoken_s += pcm.duration_s
                         yield joiner.push(pcm)
             self.segments_done += 1
             pause_s += self._pauses.after(segment)
-            asked_s = asked_s + (segment.pause_s or 0.0) if not self.spoken_s else segment.pause_s or 0.0
+            silence_s = silence_s + (segment.pause_s or 0.0) if not self.spoken_s else segment.pause_s or 0.0
         yield joiner.finish()
         if not self.spoken_s:
-            asked_s = asked_s or _NOTHING_SAID_S
-        yield Pcm.silence(asked_s, rate_hz=self._rate_hz)
+            silence_s = silence_s or _NOTHING_SAID_S
+        yield Pcm.silence(silence_s, sample_rate_hz=self._rate_hz)
 
     async def _audible(self, text: str) -> AsyncGenerator[Pcm, None]:
         """The sound of one segment, its silent beginning held back until it is known that more than silence comes."""
@@ -138,7 +138,7 @@ class SpeechSound:
             raise InvalidInput(
                 f"The engine produced no audio for {_excerpt(text)}.",
                 code="unsupported_text",
-                field="input",
+                field="text",
                 remedy="Write it in words of the language that is spoken.",
             )
 
@@ -152,8 +152,10 @@ class SpeechSound:
         try:
             async with aclosing(self._synthesizer.speak(utterance, self._prompt)) as engine:
                 while (pcm := await _next(engine, self._engine_wait_s)) is not None:
-                    if pcm.rate_hz != self._rate_hz:
-                        raise SynthesisFailed(f"The engine declared {self._rate_hz} Hz and yielded {pcm.rate_hz} Hz.")
+                    if pcm.sample_rate_hz != self._rate_hz:
+                        raise SynthesisFailed(
+                            f"The engine declared {self._rate_hz} Hz and yielded {pcm.sample_rate_hz} Hz."
+                        )
                     if len(pcm):
                         yield pcm
         except ChatterboxError:
@@ -167,7 +169,7 @@ def output_too_long(limit_s: float) -> InvalidInput:
     return InvalidInput(
         f"The sound is longer than {limit_s:g} s.",
         code="output_too_long",
-        field="input",
+        field="text",
         remedy="Send the text in several requests, with shorter pauses.",
     )
 
