@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from chatterbox_api.connections import ConnectionLimits
+from chatterbox_api.connection_limits import ConnectionLimits
 from chatterbox_api.server import Drain, hold_port, stop_signals
 from chatterbox_api.server import serve as serve_until_signal
 from chatterbox_api_core import RequestQueue, SpeechService, VoiceLibrary, VoiceResolver

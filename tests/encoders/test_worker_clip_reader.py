@@ -80,7 +80,7 @@ async def test_a_process_that_does_not_respond_is_no_crash() -> None:
         await asyncio.sleep(0.05)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(Unavailable):
-            await reader._pool.check()
+            await reader.check()
         with pytest.raises(InvalidAudio, match="the decoder hung on it"):
             await reading
 

@@ -27,7 +27,7 @@ from chatterbox_api_core.types import AudioFormat
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_http_litestar import HttpLimits
-from chatterbox_api_http_litestar.incoming import Incoming
+from chatterbox_api_http_litestar.body_drain import BodyDrain
 from chatterbox_api_http_litestar.request_body import RequestBody
 from chatterbox_api_testkit.sounds import sine, wav
 
@@ -172,7 +172,7 @@ async def test_aborted_streams_let_go_of_their_bytes_without_the_collector() -> 
 @pytest.mark.parametrize("request_of", ["stream", "complete", "upload", "refused", "unknown"])
 async def test_nothing_of_a_request_waits_for_the_collector(request_of: str, whole: bool) -> None:
     """However it ends: a reference cycle would keep it, a little for each request."""
-    kinds = {Connection, Incoming, RequestBody, SpeechStream, ReadAhead, Spool}
+    kinds = {BodyDrain, Connection, RequestBody, SpeechStream, ReadAhead, Spool}
     before = [each for each in gc.get_objects() if type(each) in kinds]  # what other tests still hold
     upload: dict[str, Any] = {"data": {"input": "Hi."}, "files": {"voice_file": ("a.wav", wav(sine(300, 2)))}}
     requests: dict[str, tuple[str, dict[str, Any]]] = {

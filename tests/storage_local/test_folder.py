@@ -12,7 +12,9 @@ import pytest
 from chatterbox_api_core.errors import ConfigurationError, NotFound, StorageFailed, Unavailable
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_storage_local import database
-from chatterbox_api_storage_local.plugin import library_folder, plugin
+from chatterbox_api_storage_local.files import FileOperations
+from chatterbox_api_storage_local.plugin import plugin
+from chatterbox_api_storage_local.settings import voice_folder
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -184,15 +186,13 @@ async def test_old_left_overs_are_swept(tmp_path: Path) -> None:
 
 async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path) -> None:
     """However long another process's write has been held up."""
-    async with LocalStore.open(tmp_path) as store:
-        put = store._clips.put
 
-        def put_and_lose(*arguments: str) -> str:
-            name = put(*arguments)  # type: ignore[arg-type]
-            (tmp_path / "audio" / name).unlink()
-            return name
+    class LosesEachClip(FileOperations):
+        def rename(self, old: Path, new: Path) -> None:
+            super().rename(old, new)
+            new.unlink()
 
-        store._clips.put = put_and_lose  # type: ignore[assignment,method-assign]
+    async with LocalStore.open(tmp_path, files=LosesEachClip()) as store:
         with pytest.raises(Unavailable):
             await store.add(VoiceDraft("Anna"), clip(1))
         assert await store.get_by_name("anna") is None
@@ -241,7 +241,7 @@ async def test_the_plugin_opens_the_folder_that_is_set(tmp_path: Path) -> None:
         await store.add(VoiceDraft("Anna"), clip(1))
     async with plugin.open({"DATA_DIR": "/nowhere", "VOICE_LIBRARY_DIR": str(tmp_path / "voices")}) as store:
         assert await store.get_by_name("anna") is not None
-    assert library_folder({}).name == "voices"
+    assert voice_folder({}).name == "voices"
 
 
 def aged(path: Path) -> None:

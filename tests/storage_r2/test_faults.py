@@ -342,5 +342,5 @@ def test_the_table_of_faults(observed: dict[Drill, Future[Observed]], this: Dril
         assert seen.written.took_s < WRITTEN_S
         assert (seen.ready.status, seen.ready.code) == (503, this.code)
         assert (seen.refused.status, seen.refused.code) == (503, this.code)
-        assert seen.refused.took_s < QUICK_S, "what is known to be away is not waited for"
+        assert seen.refused.took_s < QUICK_S, "a bucket that is known to be unavailable is not waited for"
     assert seen.back_s < BACK_S

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-from chatterbox_api.connections import ConnectionLimits
+from chatterbox_api.connection_limits import ConnectionLimits
 from chatterbox_api.server import hold_port, listening
 from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore

@@ -210,10 +210,10 @@ async def test_when_all_leave_while_a_voice_is_analysed_the_work_is_called_off(
             task.cancel()
         await asyncio.wait(asked)
         assert all(task.cancelled() for task in asked)
-        assert engine._voices._flights == {}
-        assert engine._voices.size_bytes == 0
+        assert engine.conditioning.running == 0
+        assert engine.conditioning.size_bytes == 0
         assert len(await say(engine, SEEDED, clip)) == 4
-        assert engine._voices.size_bytes == 32
+        assert engine.conditioning.size_bytes == 32
 
 
 # Failures in a row
@@ -293,7 +293,7 @@ async def test_leaving_returns_at_once_and_frees_the_engine(opened: Open, jobs: 
             assert task.cancelled()
         async with aclosing(engine.speak(SEEDED, None)) as sound:
             await anext(sound)
-        assert engine._process._worker._running == 0
+        assert engine.supervisor.worker.open_jobs == 0
         await engine.ready()
 
 

@@ -27,11 +27,11 @@ from chatterbox_api_core.types import ClipLimits, EncodeOptions, Pcm, WatermarkF
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
-from chatterbox_api_synth_chatterbox.detector import HEARD_S, THRESHOLD, PerthDetector
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.watermark_jobs import load
+from chatterbox_api_synth_chatterbox.detector import JUDGED_S, THRESHOLD, PerthDetector
 from chatterbox_api_synth_chatterbox.models import RATE_HZ
 from chatterbox_api_synth_chatterbox.perth_plugin import plugin
-from chatterbox_api_synth_chatterbox.watermark_jobs import load
 from chatterbox_api_testkit.sounds import voice_like
 from chatterbox_api_worker.serving import JobContext
 from chatterbox_api_worker.spec import Timeouts
@@ -225,9 +225,9 @@ async def test_what_is_no_sound_carries_no_mark(detector: PerthDetector) -> None
 
 async def test_only_the_beginning_of_a_long_sound_is_heard(detector: PerthDetector) -> None:
     passage = array(marked(speech_like(0)))
-    silence = np.zeros(round(HEARD_S * RATE_HZ), np.float32)
+    silence = np.zeros(round(JUDGED_S * RATE_HZ), np.float32)
     found = await detector.detect(pcm(np.concatenate([silence, passage])))
-    assert (found.marked, found.duration_s) == (False, HEARD_S)
+    assert (found.marked, found.duration_s) == (False, JUDGED_S)
     assert (await detector.detect(pcm(np.concatenate([passage, silence])))).marked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -10,9 +11,11 @@ import time
 from typing import Any
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidAudio, SynthesisFailed
-from chatterbox_api_worker.serving import Job, JobContext, serve
+from chatterbox_api_worker.serving import Job, JobContext, Worker, serve
 
 KEPT: list[Any] = []
+FRAMES = os.dup(1) if __name__ == "__main__" else -1
+"""The pipe of the frames, before `serve` makes another file of standard output."""
 
 
 def load(config: dict[str, Any], report: Any) -> dict[str, Job]:
@@ -106,9 +109,7 @@ def fill(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 @job
 def garbage(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
     """Write beside the frames."""
-    worker: Any = context._worker
-    worker._sink.write(bytes.fromhex(header["data"]))
-    worker._sink.flush()
+    os.write(FRAMES, bytes.fromhex(header["data"]))
     time.sleep(600)
     return {}, b""
 
@@ -137,7 +138,12 @@ def fail(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 
 @job
 def threads(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
-    return {"count": threading.active_count(), "cancelled": len(context._worker._cancelled)}, b""
+    return {"count": threading.active_count(), "cancelled": this_worker().cancellation_count}, b""
+
+
+def this_worker() -> Worker:
+    """The one that `serve` has made in this process."""
+    return next(each for each in gc.get_objects() if isinstance(each, Worker))
 
 
 def failure(error: Exception) -> tuple[SynthesisFailed, bool]:

@@ -1,7 +1,7 @@
-"""The Encoder on PyAV, that is FFmpeg's codecs, muxers and filters: everything but Vorbis.
+"""The Encoder on PyAV, which brings FFmpeg's codecs, muxers and filters: every format but Ogg Vorbis.
 
-Of a complete body the muxer sees a sink that can seek, so it goes back and fills in true sizes. Of a stream it sees
-one that cannot, so it leaves the placeholders that its format has for that.
+For a complete body the muxer gets a sink that can seek, so that it fills in true sizes at the end. For a stream it gets
+a sink that cannot, so that it writes the placeholders that its format has for unknown sizes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.types import AudioFormat, Effect, EncodeOptions, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples, frame_of
 from chatterbox_api_encoders.samples import finite
+from chatterbox_api_encoders.sinks import StreamSink
 from chatterbox_api_encoders.uncompressed import UNCOMPRESSED, UncompressedStreamEncoder
 
 __all__ = ["BitRates", "PyavEncoder"]
@@ -28,7 +29,13 @@ __all__ = ["BitRates", "PyavEncoder"]
 
 @dataclass(frozen=True, slots=True)
 class BitRates:
-    """Of the lossy formats, in kbit/s, for one channel of speech."""
+    """The bit rates of the lossy formats, in kbit/s, for one channel.
+
+    Attributes:
+        mp3: of mp3.
+        opus: of opus and webm.
+        aac: of aac and m4a.
+    """
 
     mp3: int = 128
     opus: int = 64
@@ -37,12 +44,12 @@ class BitRates:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """How FFmpeg makes a format.
+    """How FFmpeg encodes a format.
 
     Attributes:
-        lossy: the name in BitRates.
-        streamed: the muxer's options for a body that is sent as it is made.
-        codec_options: the codec's.
+        lossy: the field of BitRates; empty for a lossless format.
+        streamed: options of the muxer for a body that is sent while it is encoded.
+        codec_options: options of the codec.
     """
 
     muxer: str
@@ -54,7 +61,7 @@ class _Row:
     codec_options: Mapping[str, str] = field(default_factory=dict)
 
 
-# Pages and clusters of a tenth of a second, so that sound leaves soon after it is made.
+# Pages and clusters of a tenth of a second, so that each piece of sound is sent soon.
 _OGG_PAGES: Final = {"page_duration": "100000"}
 # Clients join streamed bodies: a tag, or the Info frame that counts the frames of one body, would lie amid the sound.
 _BARE_MP3: Final = {"write_xing": "0", "id3v2_version": "0"}
@@ -72,7 +79,16 @@ _ROWS: Final[Mapping[str, _Row]] = {
 
 
 class PyavEncoder:
-    """An Encoder of every format but Ogg Vorbis."""
+    """An Encoder of every format but Ogg Vorbis.
+
+        encoder = PyavEncoder(BitRates(mp3=192))
+        encoding = encoder.open(MP3, sink, sample_rate_hz=24_000, complete=True)
+        encoding.feed(pcm)
+        encoding.finish()
+
+    Args:
+        bit_rates: None means the defaults.
+    """
 
     formats: tuple[AudioFormat, ...] = (WAV, MP3, FLAC, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
     effects: frozenset[Effect] = EFFECTS
@@ -114,7 +130,7 @@ class PyavStreamEncoder:
     ) -> None:
         self._effects, self._rate_hz, self._encoded = effects, sample_rate_hz, 0
         options = {"fflags": "bitexact"} | ({"flush_packets": "1", **row.streamed} if streaming else {})
-        target = _WriteOnly(sink) if streaming else sink
+        target = StreamSink(sink) if streaming else sink
         self._container = av.open(cast("Any", target), "w", format=row.muxer, options=options)
         stream = self._container.add_stream(
             row.codec, rate=sample_rate_hz, layout="mono", options=dict(row.codec_options)
@@ -142,7 +158,7 @@ class PyavStreamEncoder:
         self._container.close()
 
     def __del__(self) -> None:
-        # A container and its streams know each other: left open, both would wait for Python's collector.
+        # A container and its streams refer to each other: unless closed, both wait for the garbage collector.
         with contextlib.suppress(Exception):
             self._container.close()
 
@@ -153,10 +169,3 @@ class PyavStreamEncoder:
         self._encoded += len(samples)
         for converted in self._resampler.resample(frame):
             self._container.mux(self._stream.encode(converted))
-
-
-class _WriteOnly:
-    """A sink that cannot seek, as FFmpeg sees it: by the methods it has."""
-
-    def __init__(self, sink: ByteSink) -> None:
-        self.write = sink.write

@@ -1,4 +1,4 @@
-"""The Encoder of Ogg Vorbis, on soundfile: FFmpeg has no Vorbis codec worth the name without libvorbis."""
+"""The Encoder of Ogg Vorbis on soundfile, since FFmpeg without libvorbis has no good Vorbis encoder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.types import AudioFormat, Effect, EncodeOptions, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples
 from chatterbox_api_encoders.samples import finite
+from chatterbox_api_encoders.sinks import TellingSink
 
 __all__ = ["SoundfileEncoder"]
 
 _STRETCH: Final = 1024
-"""Samples handed over at once. What Vorbis makes of them depends on it, so it must not depend on how they came in."""
+"""Samples per write. Vorbis's output depends on the size of writes, so it is independent of the caller's blocks."""
 
 
 class SoundfileEncoder:
     """An Encoder of Ogg Vorbis.
 
+        encoding = SoundfileEncoder(quality=6).open(OGG, sink, sample_rate_hz=24_000, complete=False)
+        encoding.feed(pcm)
+        encoding.finish()
+
     Args:
-        quality: Vorbis's, from 0 to 10; 5 makes about 80 kbit/s of one channel at 24 kHz.
+        quality: the quality of Vorbis from 0 to 10. 5 makes about 80 kbit/s of one channel at 24 kHz.
     """
 
     formats: tuple[AudioFormat, ...] = (OGG,)
@@ -55,7 +60,7 @@ class VorbisStreamEncoder:
         self._effects = effects
         self._rest = np.zeros(0, np.float32)
         self._file = soundfile.SoundFile(
-            cast("Any", _WriteOnly(sink)),
+            cast("Any", TellingSink(sink)),
             "w",
             samplerate=sample_rate_hz,
             channels=1,
@@ -79,23 +84,3 @@ class VorbisStreamEncoder:
         for begin in range(0, whole, _STRETCH):
             self._file.write(samples[begin : begin + _STRETCH])
         self._rest = samples[whole:].copy()
-
-
-class _WriteOnly:
-    """A sink as libsndfile wants one: it asks for the position at the start, and from then on only writes."""
-
-    def __init__(self, sink: ByteSink) -> None:
-        self._sink, self._position = sink, 0
-
-    def write(self, data: bytes) -> int:
-        self._position += len(data)
-        return self._sink.write(data)
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        return b""

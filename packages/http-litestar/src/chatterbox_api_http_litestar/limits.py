@@ -1,4 +1,4 @@
-"""Bounds of the wire."""
+"""Bounds of requests and responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLIP_BYTES: Final = ClipLimits().max_bytes
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How much and how slowly a client may send and receive.
+    """How much and how slowly clients may send and receive.
 
     Attributes:
         body_bytes: of a JSON request or an urlencoded form.
@@ -23,16 +23,17 @@ class HttpLimits:
         file_bytes: of one file of a form; what a clip may have.
         parts: of a form.
         receive_s: the longest a request's body may take to arrive.
-        bodies_memory_bytes: of the bodies of all requests, in memory, and of what is about to be written to temporary
-            files, where lies what is beyond. Not counted are the first 16 KiB of each body, 8 KiB that its
-            file buffers, and the packet that its connection has just received.
+        bodies_memory_bytes: of the bodies of all requests, in memory; what is beyond goes to temporary files. Not
+            counted are the first 16 KiB of each body, 8 KiB that its file buffers, and the packet that its connection
+            has just received.
         bodies_file_bytes: of the bodies of all requests, in temporary files; what is beyond is refused.
         bodies_dir: the folder of these files; None for the system's own.
-        bodies_loaded_bytes: of the uploads that requests work with at the same time; the others wait.
+        bodies_loaded_bytes: of the uploads that requests use at the same time; the others wait.
         load_wait_s: the longest an upload may wait for that.
-        send_stall_s: the longest a client may leave its answer unread.
-        send_factor: how many times as long as it sounds a client may take for all of an answer, beside
-            `send_stall_s`. A player reads at the pace of speech; one that takes a byte now and then would never end.
+        send_stall_s: the longest a client may leave its response unread.
+        send_factor: the longest a client may take for a whole response of speech, as a multiple of the duration of
+            the speech, beside `send_stall_s`. A player reads at the pace of speech; a client that reads a byte now and
+            then would never end.
     """
 
     body_bytes: int = 2**20

@@ -1,4 +1,4 @@
-"""Voices as rows of the database. Statements that belong together are put into one transaction by the caller."""
+"""Voices as rows of the database. The caller puts statements that belong together into one transaction."""
 
 from __future__ import annotations
 
@@ -41,43 +41,47 @@ _SELECT: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A voice, and the name of the file that holds its clip."""
+    """A voice and the name of the file that holds its clip."""
 
     voice: Voice
     file: str
 
 
 def get(connection: sqlite3.Connection, voice_id: str) -> Record | None:
+    """The voice with this id, or None."""
     return _one(connection, "WHERE id = ?", voice_id)
 
 
 def find_by_name(connection: sqlite3.Connection, canonical: str) -> Record | None:
+    """The voice whose name or alias has this canonical form, or None."""
     return _one(connection, "WHERE id = (SELECT voice_id FROM names WHERE canonical = ?)", canonical)
 
 
 def find_default(connection: sqlite3.Connection) -> Record | None:
+    """The default voice, or None where none is set."""
     return _one(connection, "WHERE id = (SELECT voice_id FROM default_voice)")
 
 
 def page(connection: sqlite3.Connection, *, after: str, limit: int) -> tuple[Voice, ...]:
+    """At most `limit` voices with ids greater than `after`, in the order of their ids."""
     rows = connection.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
     return tuple(_record(row).voice for row in rows)
 
 
 def files(connection: sqlite3.Connection) -> set[str]:
-    """Every file that a voice names."""
+    """The names of all files that a voice refers to."""
     return {row[0] for row in connection.execute("SELECT file FROM voices")}
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
-    """Raises NameTaken."""
+    """Add a voice and claim its names. Raises NameTaken where another voice has one of them."""
     values = _values(record)
     connection.execute(f"INSERT INTO voices ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
     _claim(connection, record.voice)
 
 
 def update(connection: sqlite3.Connection, record: Record) -> None:
-    """Raises NameTaken."""
+    """Write all fields of a voice and claim its names anew. Raises NameTaken where another voice has one of them."""
     values = _values(record)
     places = ", ".join("?" * len(values))
     connection.execute(
@@ -89,18 +93,22 @@ def update(connection: sqlite3.Connection, record: Record) -> None:
 
 
 def delete(connection: sqlite3.Connection, voice_id: str) -> None:
-    """Its names and its place as the default go with it."""
+    """Remove a voice with its names. Where it is the default, no voice is the default any more."""
     connection.execute("DELETE FROM voices WHERE id = ?", (voice_id,))
 
 
 def set_default(connection: sqlite3.Connection, voice_id: str | None) -> None:
+    """Make a voice the default; None leaves no default."""
     connection.execute("DELETE FROM default_voice")
     if voice_id is not None:
         connection.execute("INSERT INTO default_voice (only, voice_id) VALUES (1, ?)", (voice_id,))
 
 
 def check_free(connection: sqlite3.Connection, voice: Voice) -> None:
-    """Raise NameTaken if another voice has one of the names now; `insert` and `update` have the last word."""
+    """Raise NameTaken if another voice has one of the names now, before a clip is written for nothing.
+
+    The names are not claimed yet: `insert` and `update` may still raise NameTaken.
+    """
     for name in (voice.name, *voice.aliases):
         holder = connection.execute(
             "SELECT voice_id FROM names WHERE canonical = ?", (canonical_name(name),)

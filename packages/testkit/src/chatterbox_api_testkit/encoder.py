@@ -1,4 +1,4 @@
-"""The contract of Encoder. What was encoded is read back by a ClipReader that the heir names."""
+"""The contract of Encoder. A ClipReader decodes what the encoder made."""
 
 from __future__ import annotations
 
@@ -25,19 +25,29 @@ __all__ = ["EncoderContract"]
 RATE_HZ = 24_000
 LOSSLESS = frozenset({"wav", "wav-24", "wav-float", "flac", "pcm"})
 OPUS = frozenset({"opus", "webm"})
-"""Always decoded at 48 kHz, whatever went in."""
+"""Decoders of these formats return 48 kHz, whatever the rate of the input was."""
 SLACK_S = 0.12
-"""What a lossy codec may add at the ends of a stream: its delay and its last frame."""
+"""The silence that a lossy codec may add at the ends: its delay, and the rest of its last frame."""
 
 
 class EncoderContract(Contract):
-    """Inherit and give `encoder`, and a `reader` where WAV is not all."""
+    """What an Encoder must do, for each of its formats. Inherit it and set `encoder`.
+
+        class TestMyEncoder(EncoderContract):
+            encoder = MyEncoder()
+            reader = MyClipReader()
+
+    Attributes:
+        encoder: the encoder.
+        reader: decodes its formats; the default decodes WAV.
+    """
 
     encoder: Encoder
     reader: ClipReader = WavReader()
 
     @pytest.fixture(params=["streaming", "complete"])
     def streaming(self, request: pytest.FixtureRequest) -> bool:
+        """Whether the body is streamed or complete; each test that takes it runs with both."""
         return bool(request.param == "streaming")
 
     def test_offers_formats_once_each(self) -> None:
@@ -45,7 +55,7 @@ class EncoderContract(Contract):
         assert names
         assert len(names) == len(set(names))
 
-    def test_what_goes_in_comes_out(self, streaming: bool) -> None:
+    def test_decoding_returns_what_was_encoded(self, streaming: bool) -> None:
         tone = sine(440, 2.0)
         for offered in self.encoder.formats:
             clip = self.read(offered, self.encode(offered, [tone], streaming=streaming))
@@ -57,7 +67,7 @@ class EncoderContract(Contract):
 
     @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(samples=st.integers(1, 30_000), cuts=st.lists(st.integers(1, 30_000), max_size=12))
-    def test_neither_length_nor_chunking_matters(self, samples: int, cuts: list[int]) -> None:
+    def test_the_result_does_not_depend_on_the_blocks_of_the_input(self, samples: int, cuts: list[int]) -> None:
         tone = Pcm(sine(300, 1.3).samples[20 : 20 + samples], RATE_HZ)
         places = sorted({min(cut, len(tone)) for cut in cuts} | {0, len(tone)})
         chunks = [Pcm(tone.samples[a:b], RATE_HZ) for a, b in pairwise(places)]
@@ -80,7 +90,7 @@ class EncoderContract(Contract):
             assert sink.getvalue(), offered.name
 
     def test_a_stream_leaves_with_its_sound(self) -> None:
-        """After three seconds more than half of the bytes are out: no page or cluster holds back more."""
+        """After three seconds more than half of the bytes are written: no page or cluster holds back more."""
         for offered in self.encoder.formats:
             sink = _WriteOnly()
             encoder = self.encoder.open(offered, sink, input_rate_hz=RATE_HZ, streaming=True, options=EncodeOptions())
@@ -91,7 +101,7 @@ class EncoderContract(Contract):
             assert early > sink.size_bytes - early, offered.name
 
     def test_no_sound_is_an_empty_file(self, streaming: bool) -> None:
-        """Nothing fed and nothing in what is fed are the same; where the format has a header, it is there."""
+        """No block and an empty block give the same file, which has the format's header."""
         for offered in self.encoder.formats:
             nothing = self.encode(offered, [], streaming=streaming)
             empty = self.encode(offered, [Pcm.silence(0.0, sample_rate_hz=RATE_HZ)], streaming=streaming)
@@ -100,7 +110,7 @@ class EncoderContract(Contract):
                 assert nothing.startswith(b"RIFF")
 
     @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 1.7, -9.0, float("nan"), float("inf"), float("-inf")])
-    def test_no_sample_is_too_strange(self, value: float, streaming: bool) -> None:
+    def test_samples_beyond_full_scale_and_no_numbers_are_limited(self, value: float, streaming: bool) -> None:
         strange = Pcm.from_floats([value] * RATE_HZ, sample_rate_hz=RATE_HZ)
         for offered in self.encoder.formats:
             clip = self.read(offered, self.encode(offered, [strange, sine(440, 0.5)], streaming=streaming))
@@ -151,8 +161,8 @@ class EncoderContract(Contract):
             assert len(nothing) == len(self.encode(offered, [], streaming=streaming)), offered.name
 
     @pytest.mark.parametrize("loudness_lufs", [-30.0, -16.0])
-    def test_loudness_is_what_was_asked_for(self, loudness_lufs: float, streaming: bool) -> None:
-        """A tone of 1 kHz measures in LUFS what its level is in dB. No format is different: it comes before them."""
+    def test_loudness_is_the_requested_one(self, loudness_lufs: float, streaming: bool) -> None:
+        """A tone of 1 kHz has as many LUFS as its level in dB. Two formats suffice, since effects precede formats."""
         if "loudness" not in self.encoder.effects:
             pytest.skip("declares no loudness")
         for offered in self.encoder.formats[:2]:
@@ -166,7 +176,7 @@ class EncoderContract(Contract):
                 assert found == pytest.approx(loudness_lufs, abs=1.5), (offered.name, amplitude)
 
     def test_streams_do_not_mix(self) -> None:
-        """Many at once, in threads, each its own."""
+        """Concurrent streams in threads do not affect each other."""
 
         def run(hz: int) -> float:
             offered = self.encoder.formats[hz // 50 % len(self.encoder.formats)]
@@ -186,6 +196,7 @@ class EncoderContract(Contract):
         input_rate_hz: int = RATE_HZ,
         options: EncodeOptions | None = None,
     ) -> bytes:
+        """Encode blocks of sound with the encoder."""
         sink = BytesIO()
         encoder = self.encoder.open(
             offered, sink, input_rate_hz=input_rate_hz, streaming=streaming, options=options or EncodeOptions()
@@ -196,6 +207,7 @@ class EncoderContract(Contract):
         return sink.getvalue()
 
     def read(self, offered: AudioFormat, data: bytes, *, sample_rate_hz: int = RATE_HZ) -> Clip:
+        """Decode a file with the reader; a lossy file that is too short to decode is an empty clip."""
         if offered.name == "pcm":
             pcm = Pcm.from_s16le(data, sample_rate_hz=sample_rate_hz)
             return Clip(pcm, ClipReport(pcm.duration_s, sample_rate_hz, channels=1))
@@ -204,16 +216,17 @@ class EncoderContract(Contract):
         except InvalidAudio:
             if offered.name in LOSSLESS:
                 raise
-            # A lossy format may have nothing to say of a few samples; whoever expects more looks at the length.
+            # A lossy format may encode a few samples as nothing; tests that expect more check the length.
             return Clip(Pcm.silence(0.0, sample_rate_hz=sample_rate_hz), ClipReport(0.0, sample_rate_hz, channels=1))
 
     def check_length(self, offered: AudioFormat, pcm: Pcm, duration_s: float) -> None:
+        """Assert the duration: exactly for lossless formats, within SLACK_S for others."""
         slack_s = 0.0 if offered.name in LOSSLESS else SLACK_S
         assert abs(pcm.duration_s - duration_s) <= slack_s + 1e-9, offered.name
 
 
 class _WriteOnly:
-    """The sink of a stream: what has been written has left."""
+    """The sink of a streamed body, in which an encoder must not seek."""
 
     def __init__(self) -> None:
         self.size_bytes = 0
@@ -223,7 +236,7 @@ class _WriteOnly:
         return len(data)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        raise AssertionError("a stream has left, and nobody can go back in it")
+        raise AssertionError("an encoder must not seek in a streamed body")
 
     def tell(self) -> int:
         return self.size_bytes

@@ -1,4 +1,4 @@
-"""The contract of VoiceStore."""
+"""The contract of VoiceStore: what a caller by itself may rely on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SPELLINGS = {
     "100%": ("100%",),
     "#1 & more+x@y": ("#1 & MORE+x@y",),
 }
-"""A name, and other ways to write it. Some have more than 255 bytes, and some would be odd as a file's name."""
+"""Other spellings of each name. Some names have more than 255 bytes, and some would be odd names of files."""
 
 
 def pinned(error: ChatterboxError) -> tuple[str, str | None]:
@@ -47,10 +47,18 @@ def pinned(error: ChatterboxError) -> tuple[str, str | None]:
 
 @pytest.mark.asyncio
 class VoiceStoreContract(VoiceStoreConcurrency):
-    """Inherit and give `open`.
+    """What a VoiceStore must do. Inherit it, define `open` and set `durable`.
+
+        class TestMyStore(VoiceStoreContract):
+            durable = True
+
+            @asynccontextmanager
+            async def open(self) -> AsyncGenerator[VoiceStore, None]:
+                async with MyStore.open(self.folder) as store:
+                    yield store
 
     Attributes:
-        durable: whether an `open` finds what was kept in an earlier one of the same test.
+        durable: whether a second `open` within a test finds the voices of the first.
     """
 
     durable: ClassVar[bool]
@@ -58,7 +66,7 @@ class VoiceStoreContract(VoiceStoreConcurrency):
     async def test_is_ready_once_open(self, store: VoiceStore) -> None:
         assert await store.ready() is None  # type: ignore[func-returns-value]
 
-    async def test_an_empty_library(self, store: VoiceStore) -> None:
+    async def test_an_empty_library_has_no_voice_and_no_default(self, store: VoiceStore) -> None:
         assert await store.list() == ()
         assert await store.default() is None
         assert await store.get_by_name("anna") is None
