@@ -1,19 +1,28 @@
-"""A request's encoder beside its engine: whatever it does, the slot is free in time, and nobody else waits for it."""
+"""A request's encoder beside its engine: whatever it does, the slot is free in time, and other requests go on."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import pytest
 from support.in_process import speech_service
 
-from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, EncodingFailed, InvalidInput
+from chatterbox_api_core.errors import (
+    ChatterboxError,
+    DeadlineExceeded,
+    EncodingFailed,
+    InvalidInput,
+    Overloaded,
+    SynthesisFailed,
+)
 from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder
 from chatterbox_api_core.speech import SpeechLimits, SpeechRequest
@@ -110,9 +119,15 @@ async def test_sound_is_encoded_in_order_beside_the_event_loop() -> None:
     bench.close()
 
 
-@pytest.mark.parametrize("failure", [RuntimeError, StopIteration, KeyboardInterrupt, SystemExit, TimeoutError])
+@pytest.mark.parametrize(
+    ("inline", "failure"),
+    [
+        *((inline, failure) for inline in (False, True) for failure in (RuntimeError, StopIteration, TimeoutError)),
+        (False, KeyboardInterrupt),
+        (False, SystemExit),
+    ],
+)
 @pytest.mark.parametrize("at", ["encode", "flush"])
-@pytest.mark.parametrize("inline", [False, True], ids=["in a thread", "on the loop"])
 async def test_every_exception_becomes_one_of_ours(failure: type[BaseException], at: str, inline: bool) -> None:
     def hook(name: str) -> None:
         if name == at:
@@ -130,7 +145,7 @@ async def test_every_exception_becomes_one_of_ours(failure: type[BaseException],
     other.close()
 
 
-async def test_errors_of_ours_pass_and_those_of_the_spool_are_told() -> None:
+async def test_core_s_own_errors_pass_and_the_spool_s_are_raised() -> None:
     def refuse(name: str) -> NoReturn:
         raise InvalidInput("No.", code="mine")
 
@@ -138,7 +153,7 @@ async def test_errors_of_ours_pass_and_those_of_the_spool_are_told() -> None:
         with pytest.raises(InvalidInput) as caught:
             await bench.encode(1)
         assert caught.value.code == code
-        assert bench.failures == 1, "told once, beside what is raised"
+        assert bench.failures == 1, "reported once, beside what is raised"
         bench.close()
 
 
@@ -158,7 +173,7 @@ async def test_quick_formats_are_encoded_on_the_event_loop_while_the_memory_has_
     full.close()
 
 
-async def test_an_encoder_that_hangs_costs_its_request_alone() -> None:
+async def test_a_thread_that_hangs_is_replaced() -> None:
     released = threading.Event()
     pool = EncoderPool(threads=1)
     for _ in range(3):
@@ -173,6 +188,75 @@ async def test_an_encoder_that_hangs_costs_its_request_alone() -> None:
     other.close()
     released.set()
     assert pool.pending_bytes == 0
+
+
+async def test_a_thread_that_hangs_is_replaced_although_its_request_has_left() -> None:
+    released = threading.Event()
+    pool = EncoderPool(threads=1)
+    for _ in range(3):
+        stuck = Bench(lambda _: _wait_for(released), pool=pool, deadline_s=0.1)
+        await stuck.encoder.push(SECOND)
+        await asyncio.sleep(0.02)
+        stuck.close()
+    other = Bench(pool=pool)
+    async with asyncio.timeout(30):
+        await other.encode(1)
+    other.close()
+    released.set()
+
+
+async def test_where_no_thread_can_be_started_the_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    pool = EncoderPool(threads=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            refused = Bench(pool=pool)
+            with pytest.raises(Overloaded):
+                await refused.encode(1)
+            refused.close()
+    other = Bench(pool=pool)
+    async with asyncio.timeout(30):
+        await other.encode(1)
+    other.close()
+
+
+async def test_after_a_failure_the_encoder_is_called_no_more() -> None:
+    calls: list[str] = []
+
+    def fail(name: str) -> NoReturn:
+        calls.append(name)
+        raise RuntimeError
+
+    bench = Bench(fail, pool=EncoderPool(threads=1))
+    with contextlib.suppress(EncodingFailed):
+        for _ in range(50):
+            await bench.encoder.push(SECOND)
+    for call in (bench.encoder.drain, bench.encoder.finish, partial(bench.encoder.push, SECOND)):
+        async with asyncio.timeout(30):
+            with pytest.raises(EncodingFailed):
+                await call()
+    assert calls == ["encode"]
+    assert bench.pool.pending_bytes == 0
+    bench.close()
+
+
+async def test_other_tasks_have_their_turn_between_two_pieces() -> None:
+    bench, turns = Bench(inline=True), 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await bench.encode(20)
+    counting.cancel()
+    assert turns >= 20
+    bench.close()
 
 
 async def test_waiting_for_a_thread_is_no_hanging() -> None:
@@ -303,8 +387,65 @@ async def test_a_failing_encoder_does_not_wait_for_the_engine_s_next_sound() -> 
     assert (engine.open, service.queue.running) == (0, 0)
 
 
+async def test_what_made_an_encoder_fail_is_known_to_the_log() -> None:
+    def fail(name: str) -> NoReturn:
+        raise RuntimeError("the codec's own words")
+
+    service = speech_service(CountedEngine(silent=True), encoders=[HookedEncoder(fail)])
+    with pytest.raises(EncodingFailed) as caught:
+        async with service.stream(SpeechRequest("Hello.")) as stream:
+            await stream.read()
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+async def test_what_was_spoken_before_the_engine_failed_is_heard() -> None:
+    class FailingEngine(ToneSynthesizer):
+        async def speak(self, *args: Any, **keywords: Any) -> AsyncGenerator[Pcm, None]:
+            for _ in range(3):
+                yield Pcm.from_floats([0.5] * 24_000, sample_rate_hz=24_000)
+            raise RuntimeError
+
+    slowly: Hook = lambda _: time.sleep(0.02)  # noqa: E731
+    service = speech_service(FailingEngine(), encoders=[HookedEncoder(slowly)])
+    heard = bytearray()
+
+    async def listen() -> None:
+        async with service.stream(SpeechRequest("Hello.", streaming=True)) as stream:
+            async for data in stream:
+                heard.extend(data)
+
+    with pytest.raises(SynthesisFailed):
+        await listen()
+    assert heard == b"..."
+
+
+async def test_an_engine_closes_undisturbed_by_its_encoder() -> None:
+    """What an engine does as it is closed, it does to the end, though the encoder fails meanwhile."""
+    closed = False
+
+    class TidyEngine(ToneSynthesizer):
+        async def speak(self, *args: Any, **keywords: Any) -> AsyncGenerator[Pcm, None]:
+            nonlocal closed
+            try:
+                yield Pcm.from_floats([0.5] * 24_000, sample_rate_hz=24_000)
+                await asyncio.sleep(3600)
+            finally:
+                await asyncio.sleep(0.2)
+                closed = True
+
+    def fail_late(name: str) -> NoReturn:
+        time.sleep(0.1)
+        raise RuntimeError
+
+    service = speech_service(TidyEngine(), encoders=[HookedEncoder(fail_late)])
+    async with asyncio.timeout(30), service.stream(SpeechRequest("Hello.")):
+        await asyncio.sleep(0.05)
+    assert closed
+    assert service.queue.running == 0
+
+
 @pytest.mark.parametrize("at", ["open", "encode", "flush"])
-async def test_an_encoder_that_fails_or_hangs_ends_its_request_alone(at: str) -> None:
+async def test_an_encoder_that_fails_or_hangs_ends_its_request(at: str) -> None:
     released = threading.Event()
 
     def fail(name: str) -> None:

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +34,7 @@ def test_a_spool_is_a_file_wherever_its_bytes_are(
             assert spool.seek(place) == model.seek(place)
         assert spool.write(data) == model.write(data)
         assert spool.tell() == model.tell()
-    spool.check()
+    assert spool.failure is None
     assert spool.size_bytes == len(model.getvalue())
     assert asyncio.run(_all(spool, step)) == model.getvalue()
     spool.close()
@@ -68,12 +67,11 @@ def test_memory_is_shared_and_disk_takes_the_rest() -> None:
 def test_beyond_its_bound_a_spool_drops_bytes_and_says_so() -> None:
     spool = Spool(SpoolBudget(), max_bytes=100)
     assert spool.write(bytes(100)) == 100
-    spool.check()
+    assert spool.failure is None
     assert spool.write(b"x") == 1, "an encoder is never interrupted"
     assert spool.size_bytes == 100
-    with pytest.raises(InvalidInput) as caught:
-        spool.check()
-    assert caught.value.code == "output_too_long"
+    assert isinstance(spool.failure, InvalidInput)
+    assert spool.failure.code == "output_too_long"
 
 
 def test_beyond_the_budget_of_all_a_spool_is_refused() -> None:
@@ -81,12 +79,11 @@ def test_beyond_the_budget_of_all_a_spool_is_refused() -> None:
     first, second = Spool(budget, max_bytes=10**6), Spool(budget, max_bytes=10**6)
     first.write(bytes(600))
     second.write(bytes(600))
-    first.check()
-    with pytest.raises(Overloaded):
-        second.check()
+    assert first.failure is None
+    assert isinstance(second.failure, Overloaded)
     second.close()
     first.write(bytes(400))
-    first.check()
+    assert first.failure is None
     first.close()
 
 
@@ -94,12 +91,11 @@ def test_a_folder_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
     spool_budget = SpoolBudget(memory_bytes=0, directory=str(tmp_path / "nowhere"))
     spool = Spool(spool_budget, max_bytes=10**6)
     spool.write(b"sound")
-    with pytest.raises(Unavailable) as caught:
-        spool.check()
-    assert caught.value.code == "temporary_files_failed"
+    assert isinstance(spool.failure, Unavailable)
+    assert spool.failure.code == "temporary_files_failed"
     spool.close()
     assert spool_budget.free_bytes("disk") == 2 * 2**30
-    assert "nowhere" not in str(caught.value), "paths of the server are for its log"
+    assert "nowhere" not in str(spool.failure), "paths of the server are for its log"
 
 
 def test_no_file_is_left_in_the_folder(tmp_path: Path) -> None:
@@ -144,10 +140,8 @@ for first, second in ((8, 100), (40, 40), (100, 8)):
     spool = Spool(budget, max_bytes=10**6)
     spool.write(bytes(first))
     spool.write(bytes(second))
-    try:
-        spool.check()
-    except Unavailable as error:
-        print(error.code)
+    if isinstance(spool.failure, Unavailable):
+        print(spool.failure.code)
     spool.close()
 print(budget.free_bytes("disk"))
 """

@@ -36,9 +36,10 @@ def _to_s16(samples: Samples) -> bytes:
 
 def _to_s24(samples: Samples) -> bytes:
     """The upper three bytes of 32-bit integers, as FFmpeg takes them."""
-    wide = np.clip(np.rint(samples.astype(np.float64) * 2**31), -(2**31), 2**31 - 1).astype("<i4")
-    upper: bytes = wide.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
-    return upper
+    wide = np.rint(samples * np.float32(2**31)) / np.float32(2**8)  # exact: floats of 24 bits, and powers of two
+    upper = np.minimum(np.floor(wide), np.float32(2**23 - 1)).astype("<i4")
+    data: bytes = upper.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    return data
 
 
 def _to_float(samples: Samples) -> bytes:

@@ -6,6 +6,9 @@
 
 Where a format is encoded in less time than handing it to a thread takes, nothing is queued and the memory has room, the
 event loop does it at once.
+
+Calls of one encoder come one after the other, though not from the same thread. One that hangs keeps its thread until
+its deadline, whether or not its request is still there; other requests' encoders wait for it as for any that works.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, EncodingFailed
+from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, EncodingFailed, Overloaded
 from chatterbox_api_core.ports import StreamEncoder
 from chatterbox_api_core.speech._encoder_pool import EncoderPool
 from chatterbox_api_core.speech.spool import Spool
@@ -28,10 +31,10 @@ __all__ = ["BackgroundEncoder", "TurnEnd"]
 
 TurnEnd: TypeAlias = Literal["idle", "more", "given up"]
 
-_MAX_INLINE_SAMPLES: Final = 2**16
+_MAX_INLINE_SAMPLES: Final = 2**15
 """Sound that the event loop encodes at once: less than half a millisecond of work in an uncompressed format."""
 _MAX_BYTES_PER_SAMPLE: Final = 8
-"""Of an uncompressed format, with room for its header and for a higher sample rate."""
+"""Of an uncompressed format, with room for its header and for a rate of its own."""
 
 
 class BackgroundEncoder:
@@ -42,7 +45,7 @@ class BackgroundEncoder:
         inline: whether the format is encoded on the event loop where that is possible.
         deadline_s: the longest that one call of the encoder may take.
         on_written: called on the event loop after sound has been encoded.
-        on_failure: called on the event loop once, when `failure` is there.
+        on_failure: called on the event loop, once at the most, when a call in a thread has failed.
     """
 
     def __init__(
@@ -62,13 +65,14 @@ class BackgroundEncoder:
         self._loop = asyncio.get_running_loop()
         self._encoder: StreamEncoder | None = None
         self._lock = threading.Lock()
-        """Of the next five, which the event loop and a thread of the pool share."""
+        """Of the next six, which the event loop and a thread of the pool share."""
         self._calls: deque[Pcm | None] = deque()
         """Sound to be encoded; None flushes."""
         self._is_queued = False
         """Whether it waits for a thread or has one."""
+        self._has_failed = False
         self._call_began: float | None = None
-        self._is_given_up = self._is_closed = False
+        self._is_given_up = self._is_closed = self._is_flushed = False
         self._pending_calls = self._pending_bytes = 0
         """What `_on_done` has not been told of yet; the event loop's."""
         self._failure: ChatterboxError | None = None
@@ -88,6 +92,8 @@ class BackgroundEncoder:
             EncodingFailed: the encoder raised something that is none of core's errors.
             ChatterboxError: what the encoder or the spool raised.
         """
+        await asyncio.sleep(0)  # an engine whose sound is all there would otherwise keep the event loop to itself
+        self._check()
         if not len(pcm):
             return
         size_bytes = _size_bytes(pcm)
@@ -101,12 +107,17 @@ class BackgroundEncoder:
 
     async def finish(self) -> None:
         """Flush the encoder, and wait until all is written. Raises what `push` raises."""
+        self._check()
         if self._can_work_here(0):
             self._work_here(None)
         else:
             self._enqueue(None, 0)
-            while self._pending_calls:
-                await self._next_advance()
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until what was pushed is encoded. Raises what `push` raises."""
+        while self._pending_calls:
+            await self._next_advance()
         self._check()
 
     def close(self) -> None:
@@ -114,28 +125,36 @@ class BackgroundEncoder:
         with self._lock:
             self._is_closed = True
             self._calls.clear()
-            if not self._is_queued:
-                self._encoder = None
+            released_later = self._is_queued or (self._encoder is not None and not self._is_flushed)
+            submits, self._is_queued = released_later and not self._is_queued, released_later
+        if not released_later:
+            self._encoder = None
+        elif submits:
+            # A codec that is left in the middle may take some milliseconds to end, and the event loop has no time.
+            with contextlib.suppress(Overloaded):
+                self._pool.submit(self)
         self._forget_pending()
         self._on_written = self._on_failure = _nothing  # they know the owner of this object: a reference cycle
         self._failure = None  # its traceback knows this object
 
     def work(self, *, until: float) -> TurnEnd:
         """Encode what is queued, until it is done or the time has come. Called in a thread of the pool."""
+        ended: StreamEncoder | None = None
         while True:
             with self._lock:
+                if self._has_failed:
+                    self._calls.clear()  # pushed before the event loop knew
                 if not self._calls:
                     self._is_queued = False
                     if self._is_closed:
-                        self._encoder = None
-                    return "idle"
+                        ended, self._encoder = self._encoder, None
+                    break
                 pcm = self._calls.popleft()
                 self._call_began = time.monotonic()
-            error = self._call(pcm)
+            error = self._call(pcm, failures=BaseException)
             with self._lock:
                 self._call_began = None
-                if error is not None:
-                    self._calls.clear()
+                self._has_failed = error is not None
                 if self._is_given_up:
                     self._encoder = None
                     return "given up"
@@ -144,22 +163,23 @@ class BackgroundEncoder:
             del pcm, error  # they would be kept until the next call
             if more and time.monotonic() > until:
                 return "more"
+        del ended  # outside of the lock: a codec may take its time
+        return "idle"
 
-    def _call(self, pcm: Pcm | None) -> ChatterboxError | None:
+    def _call(self, pcm: Pcm | None, *, failures: type[BaseException]) -> ChatterboxError | None:
         """Encode or flush; what the encoder raises becomes one of core's errors."""
         try:
             if self._encoder is None:
                 self._encoder = self._open()
             if pcm is None:
                 self._encoder.flush()
+                self._is_flushed = True
             else:
                 self._encoder.encode(pcm)
         except ChatterboxError as error:
             return error
-        except BaseException as error:
-            failed = EncodingFailed(f"The encoder failed: {type(error).__name__}.")
-            failed.__cause__ = error
-            return failed
+        except failures as error:
+            return _encoding_failed(error)
         return None
 
     def _can_work_here(self, samples: int) -> bool:
@@ -169,11 +189,10 @@ class BackgroundEncoder:
 
     def _work_here(self, pcm: Pcm | None) -> None:
         # Its caller learns of a failure by the exception alone: `on_failure` is for one that waits for its engine.
-        self._check()
-        self._failure = self._call(pcm)
-        self._check()
-        self._spool.check()
-        self._on_written()
+        # Ctrl-C and the like are the program's, whose thread this is.
+        self._failure = self._call(pcm, failures=Exception) or self._spool.failure
+        if self._failure is None:
+            self._on_written()
 
     def _enqueue(self, pcm: Pcm | None, size_bytes: int) -> None:
         self._pending_calls += 1
@@ -193,19 +212,18 @@ class BackgroundEncoder:
 
     def _on_done(self, size_bytes: int, error: ChatterboxError | None) -> None:
         if self._is_closed or self._failure is not None:
+            self._cancel_deadline()  # it was kept for this call
             return
         self._pending_calls -= 1
         self._pending_bytes -= size_bytes
         self._pool.count(-size_bytes)
-        try:
-            if error is not None:
-                raise error
-            self._spool.check()
-        except ChatterboxError as failure:
-            self._fail(failure)
-        else:
+        failure = error or self._spool.failure
+        if failure is None:
             self._on_written()
             self._advanced.set()
+        else:
+            self._fail(failure)
+        del failure, error  # the frame would be part of a cycle: it knows this object, and the traceback the frame
 
     def _check_deadline(self) -> None:
         """Give the thread up if one call has lasted for too long; calls that wait for a thread have not begun."""
@@ -215,10 +233,11 @@ class BackgroundEncoder:
             left_s = self._deadline_s if began is None else began + self._deadline_s - time.monotonic()
             self._is_given_up = left_s <= 0
         if self._is_given_up:
+            if not self._is_closed and self._failure is None:
+                message = f"The encoder did not respond within {self._deadline_s:g} s."
+                self._fail(DeadlineExceeded(message, code="encoder_timeout"))
             self._pool.give_up_thread()
-            message = f"The encoder did not respond within {self._deadline_s:g} s."
-            self._fail(DeadlineExceeded(message, code="encoder_timeout"))
-        elif self._pending_calls:
+        elif self._pending_calls or began is not None:
             self._deadline = self._loop.call_later(left_s, self._check_deadline)
 
     def _fail(self, failure: ChatterboxError) -> None:
@@ -230,6 +249,12 @@ class BackgroundEncoder:
     def _forget_pending(self) -> None:
         self._pool.count(-self._pending_bytes)
         self._pending_calls = self._pending_bytes = 0
+        with self._lock:
+            is_working = self._call_began is not None
+        if not is_working:  # else its thread is given up when the deadline passes, whoever is gone by then
+            self._cancel_deadline()
+
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -248,5 +273,11 @@ def _size_bytes(pcm: Pcm | None) -> int:
     return 0 if pcm is None else pcm.samples.nbytes
 
 
+def _encoding_failed(error: BaseException) -> EncodingFailed:
+    failed = EncodingFailed(f"The encoder failed: {type(error).__name__}.")
+    failed.__cause__ = error
+    return failed
+
+
 def _nothing() -> None:
-    """Nobody is told any more."""
+    """The callbacks of an encoder that is closed."""

@@ -10,21 +10,26 @@ and it ends with the program, since all are daemons.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from chatterbox_api_core.errors import Overloaded
+
 if TYPE_CHECKING:
     from chatterbox_api_core.speech._background_encoder import BackgroundEncoder
 
 __all__ = ["EncoderPool"]
 
+_log = logging.getLogger(__name__)
+
 _TURN_S: Final = 0.1
 """How long one request's encoder works before another's, so that a long one delays nobody's first sound for long."""
-_IDLE_S: Final = 5.0
-"""How long a thread waits for work before it ends: a start costs 0.1 ms, and an idle service needs no threads."""
+_IDLE_S: Final = 60.0
+"""How long a thread waits for work before it ends: an idle service needs no threads, and a busy one starts none."""
 
 
 class EncoderPool:
@@ -57,14 +62,20 @@ class EncoderPool:
         self._pending_bytes += size_bytes
 
     def submit(self, encoder: BackgroundEncoder) -> None:
-        """Give an encoder that has work a turn; it must not have one already."""
+        """Give an encoder that has work a turn; it must not have one already.
+
+        Raises:
+            Overloaded: there is no thread, and none can be started.
+        """
         with self._changed:
             self._ready.append(encoder)
             # A thread that has been notified is idle until it runs, so that there may be more turns than idle threads.
             if len(self._ready) > self._idle and self._threads < self._max_threads:
                 self._start()
-            else:
-                self._changed.notify()
+            if not self._threads:
+                self._ready.remove(encoder)
+                raise Overloaded("The server cannot start a thread for the encoder.")
+            self._changed.notify()
 
     def give_up_thread(self) -> None:
         """Count the thread of an encoder that hangs no longer, so that another can take its place."""
@@ -74,8 +85,13 @@ class EncoderPool:
                 self._start()
 
     def _start(self) -> None:
-        self._threads += 1
-        threading.Thread(target=self._run, name="encoder", daemon=True).start()
+        """Start a thread, if the system gives one; those that work already take the turns otherwise."""
+        try:
+            threading.Thread(target=self._run, name="encoder", daemon=True).start()
+        except RuntimeError:
+            _log.error("no thread can be started for encoders, beside the %d that there are", self._threads)
+        else:
+            self._threads += 1
 
     def _run(self) -> None:
         while (encoder := self._next()) is not None:
@@ -83,7 +99,8 @@ class EncoderPool:
             if end == "given up":
                 return  # another thread has taken its place
             if end == "more":
-                self.submit(encoder)
+                with self._changed:
+                    self._ready.append(encoder)  # this thread takes the next turn, so that no other need be started
             del encoder  # it would be kept until the next
 
     def _next(self) -> BackgroundEncoder | None:
@@ -99,5 +116,5 @@ class EncoderPool:
 
 
 def _processors() -> int:
-    """Those that this program may use, which a container may restrict."""
+    """Those that this program may use; a quota of time is not seen here."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

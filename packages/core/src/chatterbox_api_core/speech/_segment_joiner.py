@@ -32,7 +32,7 @@ class SegmentJoiner:
         """Take sound of the present segment, and return the sound that is due; it may be empty."""
         held = len(self._held) // _SAMPLE_BYTES
         data = bytearray(self._held)
-        data += pcm.samples.cast("B")
+        data += pcm.samples.cast("B") if pcm.samples.contiguous else pcm.samples.tobytes()
         samples = memoryview(data).cast("f")
         for i in range(self._faded_in, min(self._fade, self._faded_in + len(pcm))):
             samples[held + i - self._faded_in] *= i / self._fade

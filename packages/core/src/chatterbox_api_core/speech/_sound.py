@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -55,11 +55,13 @@ class SpeechSound:
         template: what all utterances of the request have in common.
         engine_wait_s: the longest wait for the engine's next sound.
         max_s: the longest sound, pauses included.
+        on_spoken: called once the engine has yielded its last sound.
 
     Attributes:
         spoken_s: how much the engine has spoken, without pauses.
         made_s: how much sound there is, with pauses.
         segments_done: how many segments are spoken.
+        is_waiting: whether the engine's next sound is waited for.
     """
 
     def __init__(
@@ -72,13 +74,16 @@ class SpeechSound:
         pauses: Pauses,
         engine_wait_s: float,
         max_s: float,
+        on_spoken: Callable[[], None],
     ) -> None:
         self._synthesizer, self._segments = synthesizer, segments
         self._template, self._prompt, self._pauses = template, prompt, pauses
         self._engine_wait_s, self._max_s = engine_wait_s, max_s
+        self._on_spoken = on_spoken
         self._rate_hz = synthesizer.capabilities.sample_rate_hz
         self.spoken_s = self.made_s = 0.0
         self.segments_done = 0
+        self.is_waiting = False
 
     async def pcm(self) -> AsyncGenerator[Pcm, None]:
         """The sound, in order, at the engine's sample rate.
@@ -114,6 +119,7 @@ class SpeechSound:
             self.segments_done += 1
             pause_s += self._pauses.after(segment)
             silence_s = silence_s + (segment.pause_s or 0.0) if not self.spoken_s else segment.pause_s or 0.0
+        self._on_spoken()
         yield joiner.finish()
         if not self.spoken_s:
             silence_s = silence_s or _NOTHING_SAID_S
@@ -157,7 +163,7 @@ class SpeechSound:
         utterance = replace(self._template, text=text)
         try:
             async with aclosing(self._synthesizer.speak(utterance, self._prompt)) as engine:
-                while (pcm := await _next(engine, self._engine_wait_s)) is not None:
+                while (pcm := await self._next(engine)) is not None:
                     if pcm.sample_rate_hz != self._rate_hz:
                         raise SynthesisFailed(
                             f"The engine declared {self._rate_hz} Hz and yielded {pcm.sample_rate_hz} Hz."
@@ -169,6 +175,25 @@ class SpeechSound:
         except Exception as error:
             raise SynthesisFailed(f"The engine failed: {type(error).__name__}.") from error
 
+    async def _next(self, engine: AsyncGenerator[Pcm, None]) -> Pcm | None:
+        """The engine's next sound, None at its end. Raises DeadlineExceeded."""
+        deadline = asyncio.timeout(self._engine_wait_s)
+        self.is_waiting = True
+        try:
+            async with deadline:
+                return await anext(engine, None)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise DeadlineExceeded(
+                f"The engine gave no sound for {self._engine_wait_s:g} s.",
+                code="engine_timeout",
+                retry_after_s=math.ceil(self._engine_wait_s / 10),
+            ) from error
+        finally:
+            self.is_waiting = False
+            del deadline  # it knows the task, which keeps its exception, which keeps this frame and all that it holds
+
 
 def output_too_long(limit_s: float) -> InvalidInput:
     """The error for a request that makes more sound than is allowed."""
@@ -178,24 +203,6 @@ def output_too_long(limit_s: float) -> InvalidInput:
         field="text",
         remedy="Send the text in several requests, with shorter pauses.",
     )
-
-
-async def _next(engine: AsyncGenerator[Pcm, None], wait_s: float) -> Pcm | None:
-    """The engine's next sound, None at its end. Raises DeadlineExceeded."""
-    deadline = asyncio.timeout(wait_s)
-    try:
-        async with deadline:
-            return await anext(engine, None)
-    except TimeoutError as error:
-        if not deadline.expired():
-            raise
-        raise DeadlineExceeded(
-            f"The engine gave no sound for {wait_s:g} s.",
-            code="engine_timeout",
-            retry_after_s=math.ceil(wait_s / 10),
-        ) from error
-    finally:
-        del deadline  # it knows the task, which keeps its exception, which keeps this frame and all that it holds
 
 
 def _is_audible(pcm: Pcm) -> bool:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, cast
 
 from chatterbox_api_core import text as texts
+from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.ports import Encoder, Synthesizer
 from chatterbox_api_core.speech._background_encoder import BackgroundEncoder
 from chatterbox_api_core.speech._encoder_pool import EncoderPool
@@ -41,7 +42,7 @@ class SpeechLimits:
         max_audio_s: of the result, pauses included.
         max_body_bytes: of the result.
         engine_wait_s: the longest wait for the engine's next stretch of sound.
-        encoder_wait_s: the longest wait for the encoder to take one.
+        encoder_wait_s: the longest call of the encoder.
     """
 
     max_chars: int = 4096
@@ -200,6 +201,7 @@ class SpeechStream:
     def _all_spoken(self, reservation: Reservation) -> None:
         """Give the engine's slot back: nobody's encoder, disk or client keeps it from the next request."""
         reservation.close()
+        self.timings.spoken_s = self.timings.spoken_s or self.timings.now()
         if self._sound is not None:
             self._sound.drop_prompt()
         if self.voice.source == "upload" and self.voice.prompt is not None:
@@ -241,16 +243,20 @@ class SpeechStream:
             pauses=job.pauses,
             engine_wait_s=shared.limits.engine_wait_s,
             max_s=shared.limits.max_audio_s * job.options.tempo,
+            on_spoken=partial(self._all_spoken, reservation),
         )
         with self._open_encoder(spool, advance) as encoder:
-            async with aclosing(sound.pcm()) as pcms:
-                async for pcm in pcms:
-                    if sound.spoken_s:
-                        timings.first_audio_s = timings.first_audio_s or timings.now()
-                    timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.options.tempo
-                    await encoder.push(pcm)
-            self._all_spoken(reservation)
-            timings.spoken_s = timings.now()
+            try:
+                async with aclosing(sound.pcm()) as pcms:
+                    async for pcm in pcms:
+                        if sound.spoken_s:
+                            timings.first_audio_s = timings.first_audio_s or timings.now()
+                        timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.options.tempo
+                        await encoder.push(pcm)
+            except ChatterboxError:
+                self._all_spoken(reservation)
+                await encoder.drain()  # what was spoken before a failure is heard before it
+                raise
             await encoder.finish()
             timings.finished_s = timings.now()
 
@@ -259,6 +265,14 @@ class SpeechStream:
         """The request's encoder, whose failure is raised where this task waits, be it for the engine's next sound."""
         job, shared = self._job, self._dependencies
         task = cast("asyncio.Task[Any]", asyncio.current_task())
+        is_interrupted = False
+
+        def interrupt() -> None:
+            """End a wait for the engine; any other is over soon, and what the engine does to close is not cut short."""
+            nonlocal is_interrupted
+            if self._sound is not None and self._sound.is_waiting and not task.cancelling():
+                is_interrupted = task.cancel()
+
         encoder = BackgroundEncoder(
             partial(
                 job.encoder.open,
@@ -273,15 +287,14 @@ class SpeechStream:
             inline=job.audio_format.name in job.encoder.inline_formats and not job.options.effects,
             deadline_s=shared.limits.encoder_wait_s,
             on_written=advance,
-            on_failure=task.cancel,
+            on_failure=interrupt,
         )
         try:
             yield encoder
         except asyncio.CancelledError:
-            if encoder.failure is None:
-                raise
-            task.uncancel()
-            raise encoder.failure from None
+            if encoder.failure is None or not is_interrupted or task.uncancel():
+                raise  # somebody else has cancelled it too
+            raise encoder.failure from encoder.failure.__cause__
         finally:
             encoder.close()
 

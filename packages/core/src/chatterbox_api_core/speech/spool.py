@@ -66,7 +66,7 @@ class SpoolBudget:
 class Spool:
     """One request's bytes: an encoder's thread writes them, the event loop reads them. Must be closed.
 
-    To the encoder it is a file that never fails: what goes beyond a limit is dropped, and `check` says so. What has
+    To the encoder it is a file that never fails: what goes beyond a limit is dropped, and `failure` says why. What has
     been read stays until the spool is closed, since an encoder may go back.
 
     Args:
@@ -96,16 +96,14 @@ class Spool:
             "memory"
         )
 
-    def check(self) -> None:
-        """Raise what made the spool drop bytes.
+    @property
+    def failure(self) -> ChatterboxError | None:
+        """What made the spool drop bytes, if it did.
 
-        Raises:
-            InvalidInput: `output_too_long`, the request makes more than `max_bytes`.
-            Overloaded: the budget of all requests is used up.
-            Unavailable: `temporary_files_failed`, the disk does not take them.
+        InvalidInput `output_too_long` where the request makes more than `max_bytes`, Overloaded where the budget of all
+        requests is used up, Unavailable `temporary_files_failed` where the disk does not take them.
         """
-        if self._failure is not None:
-            raise self._failure
+        return self._failure
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         size = len(data)
