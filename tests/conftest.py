@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+from support.effort import use_profile
+from support.machine import have_turn, worker_count
 from support.s3_servers import S3Server, local_r2, moto
 
 # These need torch and the real model's classes: `hatch run chatterbox:test` has them.
@@ -13,7 +16,23 @@ WITH_MODEL = ["synth_chatterbox_model", "conformance/test_synth_chatterbox.py"]
 
 collect_ignore = [] if any(importlib.metadata.distributions(name="chatterbox-tts")) else WITH_MODEL
 
+use_profile()
+
 SERVERS = ["moto"] if local_r2() is None else ["r2"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return worker_count(config.args)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Among several processes, a test that is marked `alone` runs beside no other."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    with have_turn(Path(item.config.option.basetemp).parent, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
