@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from support.warm_commands import READ_AT_THE_START, run_warm
+
 __all__ = ["RunningService", "clean_environment", "free_port", "run_cli", "running_service", "start_service"]
 
 START_S = 30.0
@@ -53,15 +55,11 @@ def clean_environment(cwd: Path, settings: Mapping[str, str]) -> dict[str, str]:
 
 def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """One command of `chatterbox-api`, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "chatterbox_api", *arguments],
-        cwd=cwd,
-        env=clean_environment(cwd, settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    env = clean_environment(cwd, settings)
+    if not READ_AT_THE_START.isdisjoint(settings):
+        command = [sys.executable, "-m", "chatterbox_api", *arguments]
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return run_warm(arguments, cwd=cwd, env=env, timeout_s=120)
 
 
 def start_service(cwd: Path, **settings: str) -> RunningService:

@@ -8,16 +8,19 @@ An adapter's module holds a module-level `Plugin`, and its package names it in o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from chatterbox_api_core.errors import PluginError
 from chatterbox_api_core.settings import Setting
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 __all__ = [
     "CLIP_CACHES",
@@ -96,9 +99,23 @@ class Plugin(Generic[T_co]):
 
 def installed(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group, in order of name. None is loaded."""
+    found = _entry_points(tuple(_as_it_is(folder) for folder in sys.path))
+    return tuple(sorted(found.select(group=group), key=lambda entry: entry.name))
+
+
+@lru_cache(maxsize=1)  # a start asks dozens of times, and each look reads a file of every installed distribution
+def _entry_points(folders: tuple[tuple[str, int], ...]) -> EntryPoints:
     from importlib.metadata import entry_points
 
-    return tuple(sorted(entry_points(group=group), key=lambda entry: entry.name))
+    return entry_points()
+
+
+def _as_it_is(folder: str) -> tuple[str, int]:
+    """A folder of Python's path, and when something was last put there or taken away; 0 where there is none."""
+    try:
+        return folder, Path(folder).stat().st_mtime_ns
+    except OSError:
+        return folder, 0
 
 
 def installed_name(group: str, name: str) -> str:
