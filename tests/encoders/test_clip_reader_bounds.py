@@ -24,10 +24,19 @@ class Packet:
 
 
 class Container:
-    """As PyAV's; it runs out of memory while it reads, or while a packet is decoded."""
+    """PyAV's own, but that it runs out of memory while it reads, or while a packet is decoded."""
 
-    def __init__(self, packets: list[Packet]) -> None:
-        self._packets = packets
+    def __init__(self, container: Any, packets: list[Packet]) -> None:
+        self._container, self._packets = container, packets
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
 
     def demux(self, stream: object) -> Any:
         yield from self._packets
@@ -35,11 +44,11 @@ class Container:
 
 
 @pytest.mark.parametrize("packets", [[], [Packet()]])
-def test_a_lack_of_memory_is_no_damage(packets: list[Packet]) -> None:
-    container: Any = Container(packets)
-    stream: Any = object()
+def test_a_lack_of_memory_is_no_damage(packets: list[Packet], monkeypatch: pytest.MonkeyPatch) -> None:
+    real_open = av.open
+    monkeypatch.setattr(av, "open", lambda *args, **named: Container(real_open(*args, **named), packets))
     with pytest.raises(MemoryError):
-        clip_reader._decode(container, stream, mixing.Mixer(ClipLimits(), deadline=float("inf")))
+        clip_reader.InProcessClipReader().decode(encoded("wav", hum(1.5), rate_hz=24_000), limits=ClipLimits())
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "video-only", "mp4-empty"])

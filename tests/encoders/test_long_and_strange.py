@@ -37,7 +37,7 @@ LOSSLESS: Final = tuple(each for each in FORMATS if each not in LOSSY)
 SLACK_S: Final = 0.1
 """What a lossy codec may add at the ends or, for a fraction of a block, leave away."""
 MOST_HELD_BYTES: Final = 256 * 2**10
-"""By all of Python's objects, some of which are others'. Half a minute of mp3 is 480 KB, ten of the smallest format 780."""
+"""By Python's objects, some of which are others'. Half a minute of mp3 is 480 KB, ten of the smallest format 780."""
 MOST_GROWTH_BYTES: Final = 8 * 2**20
 """Of the whole process. Ten minutes of samples are 58 MB."""
 

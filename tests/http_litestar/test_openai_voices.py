@@ -45,8 +45,10 @@ async def test_openais_own_client_makes_and_removes_a_voice(library: httpx.Async
         nonlocal asked
         asked += 1
 
-    async with openai.AsyncOpenAI(base_url=f"{library.base_url}/v1", api_key="none", max_retries=2) as client:
-        client._client.event_hooks["request"] = [count]
+    http_client = openai.DefaultAsyncHttpxClient(event_hooks={"request": [count]})
+    async with openai.AsyncOpenAI(
+        base_url=f"{library.base_url}/v1", api_key="none", max_retries=2, http_client=http_client
+    ) as client:
         voice = await client.audio.voices.create(
             name="Anna 😀", audio_sample=("anna.wav", CLIP), consent="cons_1234", type="audio_sample"
         )

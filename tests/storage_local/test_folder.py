@@ -6,12 +6,14 @@ import os
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatterbox_api_core.errors import ConfigurationError, NotFound, StorageFailed, Unavailable
 from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_storage_local import database
+from chatterbox_api_storage_local.files import ClipFolder
 from chatterbox_api_storage_local.plugin import library_folder, plugin
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.voice_store_concurrency import clip
@@ -182,17 +184,17 @@ async def test_old_left_overs_are_swept(tmp_path: Path) -> None:
         assert await store.audio(voice) == clip(1).data
 
 
-async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path) -> None:
+async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long another process's write has been held up."""
+    put = ClipFolder.put
+
+    def put_and_lose(folder: ClipFolder, *arguments: Any) -> str:
+        name = put(folder, *arguments)
+        (tmp_path / "audio" / name).unlink()
+        return name
+
+    monkeypatch.setattr(ClipFolder, "put", put_and_lose)
     async with LocalStore.open(tmp_path) as store:
-        put = store._clips.put
-
-        def put_and_lose(*arguments: str) -> str:
-            name = put(*arguments)  # type: ignore[arg-type]
-            (tmp_path / "audio" / name).unlink()
-            return name
-
-        store._clips.put = put_and_lose  # type: ignore[assignment,method-assign]
         with pytest.raises(Unavailable):
             await store.add(VoiceDraft("Anna"), clip(1))
         assert await store.find("anna") is None

@@ -101,7 +101,8 @@ def _serve(listener: socket.socket) -> None:
             pid = os.fork()
             if pid == 0:
                 command.close()
-                _become(*json.loads(asked), descriptors)
+                arguments, cwd, env = json.loads(asked)
+                _become(arguments, cwd, env, descriptors)
                 return
             for descriptor in descriptors:
                 os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import time
 from typing import Any
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidAudio, SynthesisFailed
-from chatterbox_api_worker.serving import Job, JobContext, serve
+from chatterbox_api_worker.serving import Job, JobContext, Worker, serve
 
 KEPT: list[Any] = []
 
@@ -106,9 +107,7 @@ def fill(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 @job
 def garbage(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
     """Write beside the frames."""
-    worker: Any = context._worker
-    worker._sink.write(bytes.fromhex(header["data"]))
-    worker._sink.flush()
+    os.write(int(os.environ["TEST_FRAMES"]), bytes.fromhex(header["data"]))
     time.sleep(600)
     return {}, b""
 
@@ -137,7 +136,9 @@ def fail(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 
 @job
 def threads(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
-    return {"count": threading.active_count(), "cancelled": len(context._worker._cancelled)}, b""
+    (worker,) = (each for each in gc.get_objects() if isinstance(each, Worker))
+    cancelled = sum(worker.is_cancelled(number) for number in range(1000))
+    return {"count": threading.active_count(), "cancelled": cancelled}, b""
 
 
 def failure(error: Exception) -> tuple[SynthesisFailed, bool]:
@@ -147,4 +148,5 @@ def failure(error: Exception) -> tuple[SynthesisFailed, bool]:
 
 
 if __name__ == "__main__":
+    os.environ["TEST_FRAMES"] = str(os.dup(1))  # the parent's pipe, which `serve` takes away from everybody else
     serve(load, on_failure=failure, memory_bytes=int(os.environ.get("TEST_MEMORY_BYTES", "0")) or None)

@@ -18,6 +18,7 @@ import pytest
 from worker.conftest import PATIENT, TESTS, Supervised, freeze, spec_of
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, SynthesisFailed, Unavailable
+from chatterbox_api_worker.process import WorkerProcess
 from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited
 from chatterbox_api_worker.supervisor import Supervisor
 
@@ -280,13 +281,19 @@ async def test_a_payload_that_does_not_fit_into_memory_fails_its_own_job(supervi
 
 
 async def test_a_frame_that_the_worker_cannot_read_is_told_in_the_log(
-    supervised: Supervised, caplog: pytest.LogCaptureFixture
+    supervised: Supervised, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    processes, write = [], WorkerProcess.write
+
+    def writing(process: WorkerProcess, *frame: Any) -> None:
+        processes.append(process)
+        write(process, *frame)
+
+    monkeypatch.setattr(WorkerProcess, "write", writing)
     async with supervised() as worker:
         async with aclosing(worker.stream({"do": "count", "pieces": 10**6, "pause_s": 0.05})) as pieces:
             await anext(pieces)
-            assert worker._handle is not None
-            worker._handle._process.write(struct.pack("<II", 9, 0) + b"no header")
+            write(processes[-1], struct.pack("<II", 9, 0) + b"no header")
             with pytest.raises(WorkerExited, match="exited with code 1"):
                 async for _ in pieces:
                     pass

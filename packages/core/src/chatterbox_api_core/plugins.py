@@ -99,15 +99,16 @@ class Plugin(Generic[T_co]):
 
 def installed(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group, in order of name. None is loaded."""
-    found = _entry_points(tuple(_as_it_is(folder) for folder in sys.path))
-    return tuple(sorted(found.select(group=group), key=lambda entry: entry.name))
+    select = _selector(tuple(_as_it_is(folder) for folder in sys.path))
+    return tuple(sorted(select(group=group), key=lambda entry: entry.name))
 
 
 @lru_cache(maxsize=1)  # a start asks dozens of times, and each look reads a file of every installed distribution
-def _entry_points(folders: tuple[tuple[str, int], ...]) -> EntryPoints:
+def _selector(folders: tuple[tuple[str, int], ...]) -> Callable[..., EntryPoints]:
+    """Selects among all that is installed in these folders."""
     from importlib.metadata import entry_points
 
-    return entry_points()
+    return entry_points().select
 
 
 def _as_it_is(folder: str) -> tuple[str, int]:
