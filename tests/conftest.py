@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from support.effort import use_profile
-from support.machine import have_turn, worker_count
+from support.machine import worker_count
 from support.s3_servers import S3Server, local_r2, moto
 
 # These need torch and the real model's classes: `hatch run chatterbox:test` has them.
@@ -24,15 +23,6 @@ SERVERS = ["moto"] if local_r2() is None else ["r2"]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return worker_count(config.args)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Among several processes, a test that is marked `alone` runs beside no other."""
-    if not hasattr(item.config, "workerinput"):
-        return (yield)
-    with have_turn(Path(item.config.option.basetemp).parent, alone=item.get_closest_marker("alone") is not None):
-        return (yield)
 
 
 @pytest.fixture(scope="session")

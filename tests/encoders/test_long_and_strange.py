@@ -20,6 +20,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.effort import LONG
 
 from chatterbox_api_core.formats import AAC, FORMATS, M4A, MP3, OGG, OPUS, PCM, WEBM
 from chatterbox_api_core.model import AudioFormat, Pcm
@@ -29,7 +30,6 @@ from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
 Sound: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
-LONG: Final = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 LONG_S: Final = 600 if LONG else 30
 RATE_HZ: Final = 24_000
 LOSSY: Final = (MP3, OGG, OPUS, AAC, M4A, WEBM)
