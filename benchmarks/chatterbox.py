@@ -42,7 +42,7 @@ from support.tiny_chatterbox import shrink
 
 from benchmarks.chatterbox_weights import weights
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import Pcm, Utterance
+from chatterbox_api_core.types import Pcm, Utterance
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.loading import chosen_device, load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS, RATE_HZ, TOKENS_PER_S
@@ -110,8 +110,8 @@ class Bench:
     def __init__(self, engine: Engine, synthesizer: ChatterboxSynthesizer, clip: Path) -> None:
         self._engine, self._synthesizer, self._clip_path = engine, synthesizer, clip
         self._tts: Any = engine._tts  # upstream's own object, which both use
-        samples, rate_hz = soundfile.read(clip, dtype="float32")  # as upstream reads it
-        self._samples, self._clip = torch.from_numpy(samples), Pcm(memoryview(samples), rate_hz)
+        samples, sample_rate_hz = soundfile.read(clip, dtype="float32")  # as upstream reads it
+        self._samples, self._clip = torch.from_numpy(samples), Pcm(memoryview(samples), sample_rate_hz)
         self._watch = Stopwatch(self._tts)
         self.seconds: dict[str, list[float]] = {way: [] for way in WAYS}
         self.parts: dict[str, dict[str, list[float]]] = {}
@@ -130,7 +130,7 @@ class Bench:
 
         async def first() -> torch.Tensor:
             nonlocal voice
-            voice = self._engine.prepare(self._samples, self._clip.rate_hz)
+            voice = self._engine.prepare(self._samples, self._clip.sample_rate_hz)
             return await second()
 
         async def second() -> torch.Tensor:
@@ -142,7 +142,7 @@ class Bench:
             return torch.frombuffer(bytearray(b"".join(parts)), dtype=torch.float32)
 
         async def pipe() -> torch.Tensor:
-            silence = Pcm.silence(self._clip.duration_s, rate_hz=self._clip.rate_hz)
+            silence = Pcm.silence(self._clip.duration_s, sample_rate_hz=self._clip.sample_rate_hz)
             try:
                 await anext(self._synthesizer.speak(Utterance(TEXT), prompt(silence, key="silence")))
             except InvalidAudio:
@@ -212,7 +212,7 @@ async def benches(arguments: argparse.Namespace, temporary: Path) -> AsyncIterat
 
         shrink()
     clip = temporary / "clip.wav"
-    clip.write_bytes(wav(voice_like(150, CLIP_S, rate_hz=24_000)))
+    clip.write_bytes(wav(voice_like(150, CLIP_S, sample_rate_hz=24_000)))
     engine = load_engine(MODELS[model], folder=path, device=device, report=lambda _: None)
     small = {"PYTHONPATH": os.pathsep.join((str(TESTS / "support" / "tiny_site"), os.environ.get("PYTHONPATH", "")))}
     async with ChatterboxSynthesizer.open(

@@ -13,8 +13,8 @@ import time
 from itertools import pairwise
 from statistics import median
 
-from chatterbox_api_core.model import ClipLimits, Pcm
 from chatterbox_api_core.ports import ClipReader
+from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.worker_clip_reader import PyavClipReader
 from chatterbox_api_testkit.sounds import voice_like, wav
@@ -51,7 +51,7 @@ async def _read_ms(reader: ClipReader, clip: bytes) -> float:
 def _at_48(pcm: Pcm) -> Pcm:
     """The same sound with a sample between each two."""
     doubled = [value for a, b in pairwise([*pcm.samples, 0.0]) for value in (a, (a + b) / 2)]
-    return Pcm(memoryview(struct.pack(f"{len(doubled)}f", *doubled)).cast("f"), 2 * pcm.rate_hz)
+    return Pcm(memoryview(struct.pack(f"{len(doubled)}f", *doubled)).cast("f"), 2 * pcm.sample_rate_hz)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from chatterbox_api_core.formats import AAC, FLAC, M4A, MP3, OGG, OPUS, WAV, WEBM
-from chatterbox_api_core.model import AudioFormat, Pcm
 from chatterbox_api_core.ports import Encoder
+from chatterbox_api_core.types import AudioFormat, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
@@ -73,7 +73,7 @@ def speech_like(duration_s: int) -> Pcm:
 def by_ours(encoder: Encoder, audio_format: AudioFormat, pcm: Pcm) -> int:
     """In stretches of a fifth of a second, as an engine yields them."""
     sink, stretch = io.BytesIO(), RATE_HZ // 5
-    encoding = encoder.open(audio_format, sink, rate_hz=RATE_HZ, complete=True)
+    encoding = encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=True)
     for begin in range(0, len(pcm), stretch):
         encoding.feed(Pcm(pcm.samples[begin : begin + stretch], RATE_HZ))
     encoding.finish()
@@ -146,7 +146,7 @@ def stream_an_hour(console: Console) -> None:
         encoder: Encoder = SoundfileEncoder() if audio_format == OGG else PyavEncoder()
         began, before, grown = time.perf_counter(), _peak_mib(), []
         with Path(os.devnull).open("wb") as sink:
-            encoding = encoder.open(audio_format, sink, rate_hz=RATE_HZ, complete=False)
+            encoding = encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=False)
             for at in range(60):
                 for begin in range(0, len(minute), RATE_HZ):
                     encoding.feed(Pcm(minute.samples[begin : begin + RATE_HZ], RATE_HZ))

@@ -42,10 +42,10 @@ from obstore.store import S3Store
 
 from chatterbox_api_cache_memory.clip_cache import IdleCache
 from chatterbox_api_core import VoiceLibrary
-from chatterbox_api_core.caching import ClipCache
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import WavReader
-from chatterbox_api_core.revisions import created
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.voices.clip_cache import ClipCache
+from chatterbox_api_core.voices.revisions import created
 from chatterbox_api_storage_r2.connection import Connection
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
@@ -105,7 +105,7 @@ async def measure_requests(connection: Connection, folder: Path, voice: Voice) -
         library = VoiceLibrary(store=store, clip_reader=WavReader(), clips=clips)
 
         async def request() -> None:
-            await library.audio(await library.get(voice.name.upper()))
+            await library.read_clip(await library.get(voice.name.upper()))
 
         with counted() as asked:
             await asyncio.gather(*(request() for _ in range(max(AT_ONCE))))
@@ -192,7 +192,7 @@ async def clips_per_s(fetch: Fetch, clips: Sequence[Clip], at_once: int) -> floa
 
 
 def through_store(store: R2Store) -> Fetch:
-    return lambda clip: store.audio(clip.voice)
+    return lambda clip: store.read_clip(clip.voice)
 
 
 def through_obstore(connection: Connection, *, whole: Callable[[Bytes], bytes | Bytes]) -> Fetch:
@@ -274,7 +274,7 @@ async def measure_mirror(connection: Connection, folder: Path, size: int) -> Non
 
         async def name(number: int) -> None:
             index = number * 7919 % size
-            found = await store.find(f"ALIAS {index}" if number % 2 else f"mirrored {index}")
+            found = await store.get_by_name(f"ALIAS {index}" if number % 2 else f"mirrored {index}")
             assert found == voices[index]
 
         def page(limit: int) -> Callable[[int], Awaitable[None]]:

@@ -26,7 +26,7 @@ import httpx
 from chatterbox_api.connections import ConnectionLimits
 from chatterbox_api.server import Drain, hold_port, stop_signals
 from chatterbox_api.server import serve as serve_until_signal
-from chatterbox_api_core import Admission, SpeechService, VoiceLibrary, VoiceResolver
+from chatterbox_api_core import RequestQueue, SpeechService, VoiceLibrary, VoiceResolver
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
@@ -44,7 +44,7 @@ def serve(name: str, port: int) -> None:
         synthesizer=ToneSynthesizer(),
         encoders=[PyavEncoder()],
         voices=VoiceResolver(library=library, clip_reader=InProcessClipReader()),
-        admission=Admission(slots=8, queue=64, wait_s=60),
+        admission=RequestQueue(slots=8, queue=64, wait_s=60),
     )
     app = create_app(speech=speech, voices=library, version="benchmark")
     if name == "ours":
@@ -104,7 +104,7 @@ def huge_header(client: httpx.Client) -> str:
 
 def damaged_chunk(port: int) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
-        raw.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+        raw.sendall(HEAD + b"Transfer-StreamEncoder: chunked\r\n\r\nzz\r\n")
         return raw.recv(100).partition(b" ")[2][:3].decode() or "closed"
 
 
@@ -133,7 +133,7 @@ def main() -> None:
     if arguments.serve:
         serve(arguments.serve[0], int(arguments.serve[1]))
         return
-    clip = wav(sine(300, 100, rate_hz=48_000))
+    clip = wav(sine(300, 100, sample_rate_hz=48_000))
     processes: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
     clients = {}
     try:

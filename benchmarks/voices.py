@@ -24,8 +24,8 @@ from pathlib import Path
 
 from chatterbox_api_cache_memory.clip_cache import IdleCache
 from chatterbox_api_core import VoiceLibrary, VoiceResolver
-from chatterbox_api_core.caching import ClipCache
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.voices.clip_cache import ClipCache
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.sounds import sine, wav
@@ -48,7 +48,7 @@ async def fill(store: LocalStore, size: int, audio: VoiceAudio) -> list[Voice]:
 
 
 async def measure(folder: Path, size: int) -> None:
-    clip = wav(sine(300, 5, rate_hz=16_000))
+    clip = wav(sine(300, 5, sample_rate_hz=16_000))
     audio = VoiceAudio(clip, hashlib.sha256(clip).hexdigest(), 5.0)
     async with LocalStore.open(folder) as store:
         voices = await fill(store, size, audio)
@@ -57,7 +57,7 @@ async def measure(folder: Path, size: int) -> None:
         uncached = VoiceLibrary(store=store, clip_reader=reader, clips=ClipCache(_Forgetful()))
         resolver = VoiceResolver(library=cached, clip_reader=reader)
         baseline = {voice.id: voice for voice in voices}
-        await cached.audio(voices[0])
+        await cached.read_clip(voices[0])
 
         async def turn(number: int) -> object:
             await asyncio.sleep(0)
@@ -69,8 +69,8 @@ async def measure(folder: Path, size: int) -> None:
             "id": lambda number: cached.find(voices[number * 7919 % size].id),
             "page": lambda number: cached.page(limit=100),
             "resolve": lambda number: resolver.resolve(voice=f"alias {number * 7919 % size}"),
-            "hit": lambda number: cached.audio(voices[0]),
-            "miss": lambda number: uncached.audio(voices[number * 7919 % size]),
+            "hit": lambda number: cached.read_clip(voices[0]),
+            "miss": lambda number: uncached.read_clip(voices[number * 7919 % size]),
         }
         taken: dict[str, list[float]] = {name: [] for name in work}
         for number in range(ROUNDS):

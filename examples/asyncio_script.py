@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from chatterbox_api_core import (
-    Admission,
     ChatterboxError,
     ClipReader,
     Encoder,
     Pcm,
+    RequestQueue,
     SpeechService,
     Synthesizer,
     VoiceLibrary,
@@ -32,12 +32,12 @@ from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, lo
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
 
 
-def buzz(hz: float, duration_s: float, *, rate_hz: int = 16_000) -> bytes:
+def buzz(hz: float, duration_s: float, *, sample_rate_hz: int = 16_000) -> bytes:
     """A WAV clip for those who have no recording at hand: a saw-tooth, which is as high as a voice of `hz`."""
-    samples = [(i * hz / rate_hz % 1.0 - 0.5) * 0.6 for i in range(round(duration_s * rate_hz))]
+    samples = [(i * hz / sample_rate_hz % 1.0 - 0.5) * 0.6 for i in range(round(duration_s * sample_rate_hz))]
     sink = BytesIO()
-    encoding = WavEncoder().open(WAV, sink, rate_hz=rate_hz, complete=True)
-    encoding.feed(Pcm.from_floats(samples, rate_hz=rate_hz))
+    encoding = WavEncoder().open(WAV, sink, sample_rate_hz=sample_rate_hz, complete=True)
+    encoding.feed(Pcm.from_floats(samples, sample_rate_hz=sample_rate_hz))
     encoding.finish()
     return sink.getvalue()
 
@@ -63,7 +63,7 @@ async def say(text: str, *, clip: bytes, out: Path, adapters: tuple[str, str] | 
             synthesizer=synthesizer,
             encoders=[encoder],
             voices=VoiceResolver(library=library, clip_reader=clip_reader),
-            admission=Admission(slots=synthesizer.capabilities.concurrent, queue=16, wait_s=30),
+            admission=RequestQueue(slots=synthesizer.capabilities.max_concurrency, queue=16, wait_s=30),
         )
         voice, report = await library.create("Anna", clip)
         print(f"{voice.name} is {voice.id}, from a clip of {report.duration_s:.1f} s.")

@@ -21,10 +21,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from chatterbox_api_core import Admission, ChatterboxError, SpeechService, SpeechStream, VoiceLibrary, VoiceResolver
+from chatterbox_api_core import ChatterboxError, RequestQueue, SpeechService, SpeechStream, VoiceLibrary, VoiceResolver
 from chatterbox_api_core.errors import InvalidInput, NameTaken, NotFound, Unavailable
-from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VOICE_STORES, load
+from chatterbox_api_core.types import ClipLimits
 
 MAX_CLIP_BYTES = ClipLimits().max_bytes
 
@@ -47,7 +47,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
             synthesizer=synthesizer,
             encoders=[await adapter(ENCODERS, codec)],
             voices=VoiceResolver(library=app.state.voices, clip_reader=clip_reader),
-            admission=Admission(slots=synthesizer.capabilities.concurrent, queue=16, wait_s=30),
+            admission=RequestQueue(slots=synthesizer.capabilities.max_concurrency, queue=16, wait_s=30),
         )
         yield
 

@@ -31,7 +31,7 @@ import soundfile
 import torch
 
 from chatterbox_api_core.errors import ChatterboxError
-from chatterbox_api_core.model import ClipLimits, Pcm
+from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.loading import chosen_device, load_engine
@@ -81,7 +81,7 @@ def _arguments() -> argparse.Namespace:
 
 def _voice_of(engine: Engine, path: Path) -> Voice:
     clip = InProcessClipReader().decode(path.read_bytes(), limits=ClipLimits()).pcm
-    return Voice(path.stem, clip, engine.prepare(torch.from_numpy(np.array(clip.samples)), clip.rate_hz))
+    return Voice(path.stem, clip, engine.prepare(torch.from_numpy(np.array(clip.samples)), clip.sample_rate_hz))
 
 
 def _programme(model: str, voices: Sequence[Voice]) -> Iterator[tuple[Voice, str, str, str]]:
@@ -127,7 +127,7 @@ def _measured(takes: Sequence[Take], voices: Sequence[Voice], tts: Any) -> Itera
 
 def _marked(tts: Any, pcm: Pcm) -> float:
     with torch.inference_mode():
-        bits = tts.watermarker.get_watermark(np.array(pcm.samples), pcm.rate_hz, round=False)
+        bits = tts.watermarker.get_watermark(np.array(pcm.samples), pcm.sample_rate_hz, round=False)
     return float(bits.mean())
 
 
@@ -144,7 +144,7 @@ class _Speakers:
     def _speaker(self, pcm: Pcm) -> torch.Tensor:
         if id(pcm) not in self._heard:
             resample = importlib.import_module("librosa").resample
-            wav = resample(np.array(pcm.samples), orig_sr=pcm.rate_hz, target_sr=self._rate_hz)
+            wav = resample(np.array(pcm.samples), orig_sr=pcm.sample_rate_hz, target_sr=self._rate_hz)
             self._heard[id(pcm)] = torch.from_numpy(self._encoder.embeds_from_wavs([wav], sample_rate=self._rate_hz)[0])
         return self._heard[id(pcm)]
 

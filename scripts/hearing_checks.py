@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from chatterbox_api_core.model import Pcm
+from chatterbox_api_core.types import Pcm
 from chatterbox_api_testkit.sounds import level, median_pitch_hz
 
 __all__ = [
@@ -195,7 +195,7 @@ def _pitch_hz(takes: Sequence[Take], voice: Voice) -> float:
 
 
 def _beginning(pcm: Pcm) -> Pcm:
-    return Pcm(pcm.samples[: _PITCH_S * pcm.rate_hz], pcm.rate_hz)
+    return Pcm(pcm.samples[: _PITCH_S * pcm.sample_rate_hz], pcm.sample_rate_hz)
 
 
 def _semitones(hz: float, base_hz: float) -> float:

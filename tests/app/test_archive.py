@@ -48,7 +48,7 @@ async def imported(path: Path) -> dict[str, bytes]:
     library = empty_library()
     lines = [line async for line in read_archive(library, path, existing="refuse")]
     assert len(lines) == len(CLIPS)
-    return {voice.name: await library.audio(voice) async for voice in library.all()}
+    return {voice.name: await library.read_clip(voice) async for voice in library.all()}
 
 
 async def refusal(path: Path) -> str:

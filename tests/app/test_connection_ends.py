@@ -17,8 +17,8 @@ from support.in_process import serving, speech_service
 from chatterbox_api.connections import Connection, ConnectionLimits, Connections
 from chatterbox_api.server import Drain, HttpServer, Signals, hold_port, listening, serve
 from chatterbox_api.unsent import UnsentAnswer
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.reference import ToneSynthesizer
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -11,9 +11,9 @@ import pytest
 
 from chatterbox_api.copy import Copy, copy_voices
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
 from chatterbox_api_core.reference import MemoryStore
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 
 
 async def put(store: VoiceStore, name: str, data: bytes = b"", filename: str = "", **draft: Any) -> Voice:
@@ -39,7 +39,7 @@ async def contents(store: VoiceStore) -> list[tuple[Any, ...]]:
     default, found = await store.default(), []
     for voice in await store.list(limit=1000):
         same = (voice.name, sorted(voice.aliases), voice.language, voice.consent, voice.filename)
-        clip = (await store.audio(voice), voice.media_type, voice.duration_s, voice.size_bytes)
+        clip = (await store.read_clip(voice), voice.media_type, voice.duration_s, voice.size_bytes)
         found.append((same, clip, default is not None and default.id == voice.id))
     return sorted(found, key=lambda each: str(each[0]))
 
@@ -147,9 +147,9 @@ class Rotten(MemoryStore):
         self.finds_out = finds_out
         self.rotten: set[str] = set()
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         if voice.name not in self.rotten:
-            return await super().audio(voice)
+            return await super().read_clip(voice)
         if self.finds_out:
             raise StorageFailed("damaged", code="voice_damaged")
         return b"rot"
@@ -199,7 +199,7 @@ async def test_voices_that_change_meanwhile_are_copied_as_they_are_then(source: 
     copying = copy_voices(source, target, await by_name(source))
     assert (await anext(copying)).state == "copied"
     _, bert, carl = await by_name(source)
-    await source.amend(bert.id, VoiceChanges(name="Robert"))
+    await source.update(bert.id, VoiceChanges(name="Robert"))
     await source.remove(carl.id)
     assert [copy.state async for copy in copying] == ["copied", "failed"]
     assert sorted(voice.name for voice in await target.list()) == ["Añna", "Robert"]
@@ -277,8 +277,8 @@ class Alive(bytes):
 
 
 class Counted(MemoryStore):
-    async def audio(self, voice: Voice) -> bytes:
-        return Alive(await super().audio(voice))
+    async def read_clip(self, voice: Voice) -> bytes:
+        return Alive(await super().read_clip(voice))
 
 
 async def test_clips_are_held_one_by_one() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from chatterbox_api.archive import read_archive, write_archive
-from chatterbox_api_core.model import VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, WavReader
+from chatterbox_api_core.types import VoiceAudio, VoiceDraft
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_testkit.sounds import sine, wav
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chatterbox_api_cache_memory.clip_cache import IdleCache
 from chatterbox_api_cache_memory.plugin import plugin
-from chatterbox_api_core.caching import ClipCache
+from chatterbox_api_core.voices.clip_cache import ClipCache
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0

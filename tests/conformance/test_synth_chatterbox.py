@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from support.tiny_chatterbox import written_weights
 
-from chatterbox_api_core.model import Utterance
 from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_core.types import Utterance
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 from chatterbox_api_testkit import SynthesizerMechanicsContract
 from chatterbox_api_testkit.contract import Contract

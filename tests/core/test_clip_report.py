@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from chatterbox_api_core.clip_report import advise, with_advice
-from chatterbox_api_core.model import ClipReport
+from chatterbox_api_core.types import ClipReport
+from chatterbox_api_core.voices.clip_report import advise, with_advice
 
 GOOD = ClipReport(
     duration_s=12.0,
-    rate_hz=48_000,
+    sample_rate_hz=48_000,
     channels=1,
     level_dbfs=-20.0,
     peak_dbfs=-3.0,
@@ -56,7 +56,7 @@ GOOD = ClipReport(
             "It sounds like a telephone, with nothing above 3.5 kHz: record with a microphone.",
         ),
         (
-            {"rate_hz": 8000, "bandwidth_hz": None},
+            {"sample_rate_hz": 8000, "bandwidth_hz": None},
             "It sounds like a telephone, with nothing above 4.0 kHz: record with a microphone.",
         ),
         ({"missing_s": 3.0}, "The file ends early: 12.0 s of 15.0 s are there. Send it again."),

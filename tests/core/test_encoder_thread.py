@@ -12,12 +12,12 @@ from typing import NoReturn
 import pytest
 from support.in_process import speech_service
 
-from chatterbox_api_core.encoder_thread import EncoderThread
 from chatterbox_api_core.errors import DeadlineExceeded, EncodingFailed, InvalidInput
-from chatterbox_api_core.model import AudioFormat, Pcm
 from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder
 from chatterbox_api_core.speech import SpeechLimits
+from chatterbox_api_core.speech._encoder_thread import EncoderThread
+from chatterbox_api_core.types import AudioFormat, Pcm
 
 
 async def test_calls_are_done_in_order_in_one_thread_that_ends() -> None:
@@ -107,7 +107,7 @@ async def test_an_encoder_that_fails_or_hangs_ends_its_request_alone(at: str) ->
 
 HANGING = """
 import asyncio, time
-from chatterbox_api_core.encoder_thread import EncoderThread
+from chatterbox_api_core.speech._encoder_thread import EncoderThread
 from chatterbox_api_core.errors import DeadlineExceeded
 
 async def main():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import new_voice_id
 from chatterbox_api_core.reference import MemoryStore
+from chatterbox_api_core.types import VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import new_voice_id
 
 ONE, TWO = VoiceAudio(b"one", "1" * 64, 1.0), VoiceAudio(b"two", "2" * 64, 2.0)
 
@@ -16,10 +16,10 @@ async def test_a_voice_is_found_by_id_name_and_alias() -> None:
     store = MemoryStore()
     voice = await store.add(VoiceDraft("Anna", ("Mum",)), ONE)
     assert await store.get(voice.id) == voice
-    assert await store.find("ANNA") == voice
-    assert await store.find("mum") == voice
-    assert await store.find("Bert") is None
-    assert await store.audio(voice) == b"one"
+    assert await store.get_by_name("ANNA") == voice
+    assert await store.get_by_name("mum") == voice
+    assert await store.get_by_name("Bert") is None
+    assert await store.read_clip(voice) == b"one"
 
 
 async def test_a_name_belongs_to_one_voice() -> None:
@@ -30,19 +30,19 @@ async def test_a_name_belongs_to_one_voice() -> None:
         with pytest.raises(NameTaken):
             await store.add(VoiceDraft(taken), TWO)
         with pytest.raises(NameTaken):
-            await store.amend(bert.id, VoiceChanges(name=taken))
+            await store.update(bert.id, VoiceChanges(name=taken))
         with pytest.raises(NameTaken):
-            await store.amend(bert.id, VoiceChanges(name="Fine", add_aliases=(taken,)))
-    assert await store.find("Fine") is None, "a refused change leaves nothing behind"
-    assert await store.find("bert") == bert
-    await store.amend(anna.id, VoiceChanges(name="Anne", remove_aliases=("MUM",)))
+            await store.update(bert.id, VoiceChanges(name="Fine", add_aliases=(taken,)))
+    assert await store.get_by_name("Fine") is None, "a refused change leaves nothing behind"
+    assert await store.get_by_name("bert") == bert
+    await store.update(anna.id, VoiceChanges(name="Anne", remove_aliases=("MUM",)))
     await store.add(VoiceDraft("Mum", ("Anna",)), TWO)
 
 
 async def test_an_alias_is_kept_once() -> None:
     store = MemoryStore()
     voice = await store.add(VoiceDraft("Anna", ("Mum",)), ONE)
-    amended = await store.amend(voice.id, VoiceChanges(add_aliases=("MUM", "anna", "Mama", "mama")))
+    amended = await store.update(voice.id, VoiceChanges(add_aliases=("MUM", "anna", "Mama", "mama")))
     assert amended.aliases == ("Mama", "Mum")
 
 
@@ -51,9 +51,9 @@ async def test_replace_revises_and_the_old_clip_is_gone() -> None:
     old = await store.add(VoiceDraft("Anna"), ONE)
     new = await store.replace(old.id, TWO)
     assert (new.revision, new.sha256, new.size_bytes, new.duration_s) == (2, TWO.sha256, 3, 2.0)
-    assert await store.audio(new) == b"two"
+    assert await store.read_clip(new) == b"two"
     with pytest.raises(NotFound):
-        await store.audio(old)
+        await store.read_clip(old)
 
 
 async def test_removal_frees_names_and_default() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.names import (
+from chatterbox_api_core.voices.names import (
     RESERVED_NAMES,
     canonical_name,
     check_name,

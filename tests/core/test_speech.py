@@ -18,7 +18,10 @@ from chatterbox_api_core.errors import (
     Overloaded,
     SynthesisFailed,
 )
-from chatterbox_api_core.model import (
+from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
+from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
+from chatterbox_api_core.speech.spool import SpoolBudget
+from chatterbox_api_core.types import (
     Capabilities,
     ClipLimits,
     Language,
@@ -29,9 +32,6 @@ from chatterbox_api_core.model import (
     VoiceDraft,
     VoicePrompt,
 )
-from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
-from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
-from chatterbox_api_core.spool import SpoolBudget
 from chatterbox_api_testkit.sounds import frequency_hz, level, middle, sine, wav
 
 TEXT = "This is a sentence of some length. And this is another one, that ends here."
@@ -41,7 +41,7 @@ class ScriptedEngine:
     """An engine that does what a test says, and remembers what became of its generators."""
 
     def __init__(self, script: Callable[[Utterance], AsyncGenerator[Pcm, None]], **capabilities: object) -> None:
-        declared = {"clones": False, "languages": (), "rate_hz": 24_000, "concurrent": 1, "max_chars": 36}
+        declared = {"clones": False, "languages": (), "sample_rate_hz": 24_000, "concurrent": 1, "max_chars": 36}
         self.capabilities = Capabilities(**{**declared, **capabilities})  # type: ignore[arg-type]
         self.heard: list[Utterance] = []
         self.running = 0
@@ -147,7 +147,7 @@ async def test_words_without_sound_are_an_error_wherever_they_stand(silence: tup
         if "word" in utterance.text:
             yield sine(440, 0.5)
         elif silence:
-            yield Pcm.from_floats(silence, rate_hz=24_000)
+            yield Pcm.from_floats(silence, sample_rate_hz=24_000)
 
     for complete in (True, False):
         with pytest.raises(InvalidInput) as caught:
@@ -203,7 +203,7 @@ async def test_silence_without_end_has_an_end() -> None:
     async def be_silent(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
         while True:
             await asyncio.sleep(0)
-            yield Pcm.silence(1.0, rate_hz=24_000)
+            yield Pcm.silence(1.0, sample_rate_hz=24_000)
 
     engine = ScriptedEngine(be_silent)
     with pytest.raises(InvalidInput) as caught:
@@ -275,7 +275,7 @@ async def test_a_voice_speaks_its_language_unless_the_request_says_otherwise() -
         async with service.stream("Hello.", voice=voice, language=asked) as stream:
             await stream.read()
         assert engine.heard[-1].language == spoken, voice
-    anna = await store.find("anna")
+    anna = await store.get_by_name("anna")
     assert anna is not None
     await store.set_default(anna.id)
     async with service.stream("Hello.") as stream:
@@ -372,7 +372,7 @@ async def say_nothing(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
 
 
 async def change_rate(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
-    yield sine(440, 0.5, rate_hz=16_000)
+    yield sine(440, 0.5, sample_rate_hz=16_000)
 
 
 @pytest.mark.parametrize(
@@ -458,14 +458,14 @@ async def test_pauses_are_those_of_the_text_of_the_request_or_of_the_service() -
 
 async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
     async def hesitant(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
-        yield Pcm.silence(0.5, rate_hz=24_000)
+        yield Pcm.silence(0.5, sample_rate_hz=24_000)
         yield sine(440, 1.0)
-        yield Pcm.silence(0.5, rate_hz=24_000)
+        yield Pcm.silence(0.5, sample_rate_hz=24_000)
 
     service = speech_service(ScriptedEngine(hesitant))
-    async with service.stream("Hello.", audio_format="wav", rate_hz=16_000, trim=True) as stream:
+    async with service.stream("Hello.", audio_format="wav", sample_rate_hz=16_000, trim=True) as stream:
         pcm = WavReader().decode(await stream.read(), limits=ClipLimits()).pcm
-    assert pcm.rate_hz == 16_000
+    assert pcm.sample_rate_hz == 16_000
     assert pcm.duration_s == pytest.approx(1.1, abs=0.03)
     assert frequency_hz(middle(pcm)) == pytest.approx(440, rel=0.02)
 
@@ -473,9 +473,9 @@ async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("asked", "code", "field"),
     [
-        ({"rate_hz": 7_999}, "invalid_sample_rate", "sample_rate"),
-        ({"rate_hz": 48_001}, "invalid_sample_rate", "sample_rate"),
-        ({"rate_hz": 44_100, "audio_format": "opus"}, "invalid_sample_rate", "sample_rate"),
+        ({"sample_rate_hz": 7_999}, "invalid_sample_rate", "sample_rate"),
+        ({"sample_rate_hz": 48_001}, "invalid_sample_rate", "sample_rate"),
+        ({"sample_rate_hz": 44_100, "audio_format": "opus"}, "invalid_sample_rate", "sample_rate"),
         ({"loudness_lufs": -41.0}, "invalid_loudness", "loudness"),
         ({"loudness_lufs": float("nan")}, "invalid_loudness", "loudness"),
         ({"sentence_pause_s": -0.1}, "invalid_pause", "sentence_pause_ms"),

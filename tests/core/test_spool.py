@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidInput, Overloaded, Unavailable
-from chatterbox_api_core.spool import Spool, SpoolBudget
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
 
 DISK_BYTES: Final = 2**20
 writes = st.lists(st.tuples(st.none() | st.integers(0, 400), st.binary(max_size=300)), max_size=30)
@@ -135,7 +135,7 @@ async def test_one_thread_writes_while_the_loop_reads() -> None:
 FULL_DISK = """
 import asyncio, resource, signal
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_core.spool import Spool, SpoolBudget
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))

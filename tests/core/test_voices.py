@@ -8,13 +8,13 @@ import time
 import pytest
 
 from chatterbox_api_core.errors import InvalidAudio, InvalidInput, NameTaken, NotFound, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
-from chatterbox_api_core.names import new_voice_id
 from chatterbox_api_core.reference import MemoryStore, WavReader
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.names import new_voice_id
 from chatterbox_api_testkit.sounds import sine, wav
 
-ONE, TWO = wav(sine(300, 1.5, rate_hz=8000)), wav(sine(400, 2.5, rate_hz=8000))
+ONE, TWO = wav(sine(300, 1.5, sample_rate_hz=8000)), wav(sine(400, 2.5, sample_rate_hz=8000))
 
 
 class CountingStore(MemoryStore):
@@ -22,9 +22,9 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.fetched = 0
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         self.fetched += 1
-        return await super().audio(voice)
+        return await super().read_clip(voice)
 
 
 def library(store: MemoryStore | None = None) -> VoiceLibrary:
@@ -40,13 +40,13 @@ async def test_created_it_is_found_in_every_spelling_and_its_clip_is_at_hand() -
     assert report.duration_s == 1.5
     for spelling in ("anna", "ＡＮＮＡ", "An\u200bna", "mum", voice.id, f" {voice.id.upper()} "):
         assert await voices.get(spelling) == voice
-    assert await voices.audio(voice) == ONE
+    assert await voices.read_clip(voice) == ONE
     assert store.fetched == 0
     replaced, _ = await voices.replace("anna", TWO)
-    assert await voices.audio(replaced) == TWO
+    assert await voices.read_clip(replaced) == TWO
     assert store.fetched == 0
     with pytest.raises(NotFound):
-        await voices.audio(voice)
+        await voices.read_clip(voice)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ async def test_several_changes_are_checked_before_the_first_is_written() -> None
     assert (await voices.get("anna")).language == "en"
     changed, _ = await voices.change("anna", new_name="Bea", language="de", data=TWO, filename="two.wav")
     assert (changed.name, changed.language, changed.duration_s, changed.filename) == ("Bea", "de", 2.5, "two.wav")
-    assert await voices.audio(changed) == TWO
+    assert await voices.read_clip(changed) == TWO
 
 
 async def test_an_endless_alias_is_refused_at_once() -> None:
@@ -239,7 +239,7 @@ async def test_a_language_is_a_tag_and_old_ones_stay() -> None:
     old = await store.add(VoiceDraft("Old", language="German"), VoiceAudio(ONE, hashlib.sha256(ONE).hexdigest(), 1.5))
     assert await voices.get("old") == old
     assert [voice.language async for voice in voices.all()][-1] == "German"
-    assert await voices.audio(old) == ONE
+    assert await voices.read_clip(old) == ONE
     renamed, _ = await voices.change("old", new_name="Older", language="de")
     assert (renamed.name, renamed.language) == ("Older", "de")
     assert (await voices.rename("Older", "Oldest")).name == "Oldest"
@@ -264,7 +264,7 @@ async def test_damage_is_found_and_never_kept() -> None:
     bad = await store.replace(good.id, VoiceAudio(TWO, "0" * 64, 1.5))
     for _ in range(2):
         with pytest.raises(StorageFailed) as caught:
-            await voices.audio(bad)
+            await voices.read_clip(bad)
         assert caught.value.code == "voice_damaged"
     found = await voices.verify(bad)
     assert found is not None

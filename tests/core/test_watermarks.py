@@ -7,15 +7,15 @@ import asyncio
 import pytest
 from support.pilot import PilotDetector, marked_wav, unmarked_wav
 
-from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import InvalidAudio, Overloaded, SynthesisFailed
-from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.speech.request_queue import RequestQueue
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_core.watermarks import Watermarks
 
 
 def watermarks(detector: PilotDetector, *, limits: ClipLimits | None = None, queue: int = 16) -> Watermarks:
-    door = Admission(slots=1, queue=queue, wait_s=30)
+    door = RequestQueue(slots=1, queue=queue, wait_s=30)
     return Watermarks(detector=detector, clip_reader=WavReader(), limits=limits, door=door)
 
 

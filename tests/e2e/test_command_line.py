@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.service import clean_environment, free_port, run_cli
 
-from chatterbox_api_core.model import ClipLimits, Pcm
+from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 

@@ -33,7 +33,7 @@ from support.service import RunningService, running_service
 COUNT: Final = 20_000 if LONG else 60
 MOST_TREE_MB: Final = 600
 PATIENT_S: Final = 120.0
-GOOD: Final = encoded("wav", hum(1.3), rate_hz=24_000)
+GOOD: Final = encoded("wav", hum(1.3), sample_rate_hz=24_000)
 
 
 class ProcessTree:
@@ -105,7 +105,7 @@ def eight_channels() -> dict[str, bytes]:
             stream: Any = file.add_stream(codec, rate=48_000)
             stream.layout, stream.format = "7.1", sample_format
             stream.codec_context.open()
-            sound = np.ascontiguousarray(np.tile(hum(1.5, rate_hz=48_000), (8, 1)).T.reshape(1, -1))
+            sound = np.ascontiguousarray(np.tile(hum(1.5, sample_rate_hz=48_000), (8, 1)).T.reshape(1, -1))
             frame = av.AudioFrame.from_ndarray(sound, format="flt", layout="7.1")
             frame.sample_rate = 48_000
             resampler = av.AudioResampler(sample_format, "7.1", 48_000, frame_size=stream.codec_context.frame_size)
@@ -172,7 +172,7 @@ def test_tables_that_lie_take_no_memory(
 
 def test_readers_that_are_killed_fail_their_own_clips_alone(service: RunningService, tree: ProcessTree) -> None:
     """A hundred uploads; whenever twenty more have been answered, the processes that read are killed."""
-    clips = (encoded("wav", hum(1 + number / 100), rate_hz=24_000) for number in range(100))
+    clips = (encoded("wav", hum(1 + number / 100), sample_rate_hz=24_000) for number in range(100))
     answers = []
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(lambda clip: sent(service, clip), clips):

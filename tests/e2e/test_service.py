@@ -18,7 +18,7 @@ import psutil
 import pytest
 from support.service import free_port, run_cli, running_service, start_service
 
-from chatterbox_api_core.model import ClipLimits, Pcm
+from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import level, voice_like, wav
 
@@ -31,7 +31,7 @@ def read(data: bytes) -> Pcm:
 
 
 def pitch_hz(pcm: Pcm) -> float:
-    sound = parselmouth.Sound(np.asarray(pcm.samples, np.float64), pcm.rate_hz)
+    sound = parselmouth.Sound(np.asarray(pcm.samples, np.float64), pcm.sample_rate_hz)
     track = sound.to_pitch(pitch_floor=50, pitch_ceiling=600).selected_array["frequency"]
     return float(np.median(track[track > 0]))
 

@@ -31,7 +31,7 @@ KINDS: Final[dict[str, tuple[str, str, str, str]]] = {
 }
 
 
-def encoded(kind: str, sound: np.ndarray[Any, Any], *, rate_hz: int) -> bytes:
+def encoded(kind: str, sound: np.ndarray[Any, Any], *, sample_rate_hz: int) -> bytes:
     """`sound`, one row per channel, as a file. Vorbis is stereo whatever the sound is, opus 48 kHz."""
     container, codec, sample_format, _ = KINDS[kind]
     if codec == "vorbis":
@@ -40,12 +40,12 @@ def encoded(kind: str, sound: np.ndarray[Any, Any], *, rate_hz: int) -> bytes:
     sink = BytesIO()
     with av.open(sink, "w", format=container) as file:
         options = {"strict": "experimental"} if codec == "vorbis" else {}
-        stream: Any = file.add_stream(codec, rate=48_000 if codec == "libopus" else rate_hz, options=options)
+        stream: Any = file.add_stream(codec, rate=48_000 if codec == "libopus" else sample_rate_hz, options=options)
         stream.layout, stream.format = layout, sample_format
         if codec not in ("flac", "alac") and not codec.startswith(("pcm", "adpcm")):
             stream.bit_rate = 64_000 * len(sound)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound, np.float32), format="fltp", layout=layout)
-        frame.sample_rate = rate_hz
+        frame.sample_rate = sample_rate_hz
         stream.codec_context.open()
         resampler = av.AudioResampler(sample_format, layout, stream.rate, frame_size=stream.codec_context.frame_size)
         for part in (*resampler.resample(frame), *resampler.resample(None)):
@@ -54,9 +54,9 @@ def encoded(kind: str, sound: np.ndarray[Any, Any], *, rate_hz: int) -> bytes:
     return sink.getvalue()
 
 
-def hum(duration_s: float, *, rate_hz: int = 24_000, channels: int = 1) -> np.ndarray[Any, Any]:
+def hum(duration_s: float, *, sample_rate_hz: int = 24_000, channels: int = 1) -> np.ndarray[Any, Any]:
     """A tone that comes and goes, quieter in each further channel."""
-    seconds = np.arange(round(duration_s * rate_hz)) / rate_hz
+    seconds = np.arange(round(duration_s * sample_rate_hz)) / sample_rate_hz
     tone = 0.5 * np.sin(2 * np.pi * 220 * seconds) * np.sin(2 * np.pi * 3 * seconds) ** 2
     return np.stack([tone / (1 + i) for i in range(channels)]).astype(np.float32)
 

@@ -24,7 +24,7 @@ Traps = tuple[int, str, str]
 
 def valid_clips() -> dict[str, bytes]:
     """A short clip of each kind."""
-    return {kind: encoded(kind, hum(1.3, channels=2), rate_hz=24_000) for kind in KINDS}
+    return {kind: encoded(kind, hum(1.3, channels=2), sample_rate_hz=24_000) for kind in KINDS}
 
 
 def case(seed: int, number: int, valid: dict[str, bytes], special: dict[str, bytes]) -> tuple[str, bytes]:
@@ -129,7 +129,7 @@ def _pointers(traps: Traps) -> dict[str, bytes]:
         }
     data = {name: text.encode() for name, text in found.items()}
     reference = atom(b"url ", bytes(4) + url.encode() + b"\0") + atom(b"alis", bytes(4) + file.encode() + b"\0")
-    movie = encoded("m4a", hum(1.3), rate_hz=24_000)
+    movie = encoded("m4a", hum(1.3), sample_rate_hz=24_000)
     data["mp4-dref"] = movie.replace(atom(b"url ", b"\0\0\0\1"), reference)
     data["mp4-rmra"] = atom(b"ftyp", b"qt  ") + atom(
         b"moov", atom(b"rmra", atom(b"rmda", atom(b"rdrf", bytes(4) + b"url " + b"\0\0\0\x40" + url.encode())))
@@ -176,17 +176,17 @@ def _png(side: int) -> bytes:
 def _bombs() -> dict[str, bytes]:
     picture = _png(30_000)
     found = {
-        f"cover-{kind}": with_cover(kind, encoded(kind, hum(1.3), rate_hz=24_000), picture)
+        f"cover-{kind}": with_cover(kind, encoded(kind, hum(1.3), sample_rate_hz=24_000), picture)
         for kind in ("mp3", "flac", "m4a")
     }
     silence = np.zeros((1, 24_000), np.float32)
     for kind, sync in (("aac", b"\xff\xf1"), ("mp3", b"\xff\xf3")):
-        second = encoded(kind, silence, rate_hz=24_000)
+        second = encoded(kind, silence, sample_rate_hz=24_000)
         second = second[second.index(sync, 100) : second.rindex(sync)]
         found[f"hours-{kind}"] = second * (6_000_000 // len(second))
-    found["long-opus"] = encoded("opus", np.zeros((1, 330 * 8000), np.float32), rate_hz=8000)
-    found["long-flac"] = encoded("flac", np.zeros((2, 1200 * 8000), np.float32), rate_hz=8000)
-    wide = encoded("flac", np.zeros((2, 192_000), np.float32), rate_hz=192_000)
+    found["long-opus"] = encoded("opus", np.zeros((1, 330 * 8000), np.float32), sample_rate_hz=8000)
+    found["long-flac"] = encoded("flac", np.zeros((2, 1200 * 8000), np.float32), sample_rate_hz=8000)
+    wide = encoded("flac", np.zeros((2, 192_000), np.float32), sample_rate_hz=192_000)
     begin = wide.index(b"\xff\xf8")
     found["hours-flac"] = wide[:begin] + wide[begin:] * (4_000_000 // len(wide[begin:]))
     return found
@@ -196,26 +196,26 @@ def _wav(
     *,
     code: int = 1,
     channels: int = 1,
-    rate_hz: int = 24_000,
+    sample_rate_hz: int = 24_000,
     align: int = 2,
     bits: int = 16,
     extra: bytes = b"",
     size: int | None = None,
 ) -> bytes:
     body: bytes = (hum(1.3)[0] * 32767).astype("<i2").tobytes()
-    head = struct.pack("<HHIIHH", code, channels, rate_hz, rate_hz * align & 0xFFFFFFFF, align, bits)
+    head = struct.pack("<HHIIHH", code, channels, sample_rate_hz, sample_rate_hz * align & 0xFFFFFFFF, align, bits)
     chunks = b"fmt " + struct.pack("<I", 16) + head + extra
     chunks += b"data" + struct.pack("<I", len(body) if size is None else size) + body
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
 def _odd_headers() -> dict[str, bytes]:
-    aiff = bytearray(encoded("aiff", hum(1.3), rate_hz=24_000))
+    aiff = bytearray(encoded("aiff", hum(1.3), sample_rate_hz=24_000))
     at = aiff.index(b"COMM") + 8
     found = {"aiff-frames": bytes(aiff[: at + 2] + b"\xff\xff\xff\xff" + aiff[at + 6 :])}
     for name, rate in (("nan", "7fffc000000000000000"), ("zero", "0" * 20), ("huge", "7ffeffffffffffffffff")):
         found[f"aiff-{name}"] = bytes(aiff[: at + 8] + bytes.fromhex(rate) + aiff[at + 18 :])
-    movie = encoded("m4a", hum(1.3), rate_hz=24_000)
+    movie = encoded("m4a", hum(1.3), sample_rate_hz=24_000)
     for name in ("stsz", "stts", "stco", "stsc", "stsd", "mdat", "moov", "trak"):
         at = movie.index(name.encode())
         found[f"mp4-{name}"] = movie[: at + 8] + b"\x7f\xff\xff\xf0" * 2 + movie[at + 16 :]
@@ -224,9 +224,9 @@ def _odd_headers() -> dict[str, bytes]:
         "wav-65-channels": _wav(channels=65, align=130),
         "wav-65535-channels": _wav(channels=65535, align=65535),
         "wav-0-channels": _wav(channels=0),
-        "wav-1-hz": _wav(rate_hz=1),
-        "wav-0-hz": _wav(rate_hz=0),
-        "wav-4-ghz": _wav(rate_hz=0xFFFFFFFF),
+        "wav-1-hz": _wav(sample_rate_hz=1),
+        "wav-0-hz": _wav(sample_rate_hz=0),
+        "wav-4-ghz": _wav(sample_rate_hz=0xFFFFFFFF),
         "wav-0-bits": _wav(bits=0),
         "wav-1-bit": _wav(bits=1, align=1),
         "wav-65535-bits": _wav(bits=65535, align=65535),
@@ -235,12 +235,12 @@ def _odd_headers() -> dict[str, bytes]:
         "wav-huge-data": _wav(size=0xFFFFFFF0),
         "wav-huge-chunk": _wav(extra=b"LIST" + struct.pack("<I", 0xFFFFFFF7) + b"INFO"),
         "wav-0-data": _wav(size=0),
-        "id3-lies": id3(bytes(10), size=0x0FFFFFFF) + encoded("mp3", hum(1.3), rate_hz=24_000),
+        "id3-lies": id3(bytes(10), size=0x0FFFFFFF) + encoded("mp3", hum(1.3), sample_rate_hz=24_000),
     }
 
 
 def _endless() -> dict[str, bytes]:
-    page = encoded("opus", hum(1.3), rate_hz=24_000)
+    page = encoded("opus", hum(1.3), sample_rate_hz=24_000)
     flat = b"".join(b"OggS\0\2" + bytes(8) + struct.pack("<I", i) + bytes(4) + bytes(4) + b"\0" for i in range(20_000))
     nested = b""
     for _ in range(20_000):

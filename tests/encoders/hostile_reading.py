@@ -20,7 +20,7 @@ import psutil
 from encoders.hostile_clips import case, crafted, valid_clips
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 __all__ = ["Watch", "main"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 from encoders.clip_files import atom, encoded, hum
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 __all__ = ["FTYP", "Tables", "bombs", "fragments", "movie"]
@@ -97,8 +97,8 @@ def bombs() -> dict[str, bytes]:
     def two(count: int) -> Tables:
         return Tables(count=count, durations=((count - 1, 1), (1, 1)), per_chunk=count)
 
-    aiff = encoded("aiff", hum(0.5), rate_hz=24_000)
-    flac = encoded("flac", hum(0.5), rate_hz=24_000)
+    aiff = encoded("aiff", hum(0.5), sample_rate_hz=24_000)
+    flac = encoded("flac", hum(0.5), sample_rate_hz=24_000)
     text = struct.pack(">4sI", b"ANNO", 0x7FFF_0000)
     tracks = bytes.fromhex("1a45dfa380 18538067 01ffffffffffffff 1654ae6b") + ((1 << 56) | 8 * million).to_bytes(8)
     return {

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 
-from chatterbox_api_core.model import AudioFormat
+from chatterbox_api_core.types import AudioFormat
 
 __all__ = ["PLAYERS", "Body", "Heard", "chromium_path", "in_chromium", "in_ffmpeg", "in_soundfile", "in_wave"]
 
@@ -54,7 +54,7 @@ class Heard:
     Attributes:
         refusal: empty where it was played.
         samples: of one channel, as many as came out.
-        rate_hz: theirs.
+        sample_rate_hz: theirs.
         hz: of the tone that they are.
         promised_s: the length that the player told before it had played; None where it told none.
         told_s: the length that it told when it was at the end.
@@ -64,7 +64,7 @@ class Heard:
 
     refusal: str = ""
     samples: int = 0
-    rate_hz: int = 0
+    sample_rate_hz: int = 0
     hz: float = 0.0
     promised_s: float | None = None
     told_s: float | None = None
@@ -76,13 +76,13 @@ def in_wave(body: Body, folder: Path) -> Heard:
     """Python's standard library."""
     try:
         with wave.open(BytesIO(body.data)) as file:
-            promised, width, rate_hz = file.getnframes(), file.getsampwidth(), file.getframerate()
+            promised, width, sample_rate_hz = file.getnframes(), file.getsampwidth(), file.getframerate()
             data = np.frombuffer(file.readframes(promised), np.uint8)
     except (wave.Error, EOFError) as error:
         return Heard(str(error) or type(error).__name__)
     # The highest byte of a little-endian sample is enough to hear a tone in.
     high = data.reshape(-1, width)[:, -1].astype(np.int8)
-    return Heard("", len(high), rate_hz, _frequency_hz(high, rate_hz), promised / rate_hz)
+    return Heard("", len(high), sample_rate_hz, _frequency_hz(high, sample_rate_hz), promised / sample_rate_hz)
 
 
 def in_soundfile(body: Body, folder: Path) -> Heard:
@@ -107,9 +107,15 @@ def in_ffmpeg(body: Body, folder: Path, *, told: tuple[str, ...] = ()) -> Heard:
     if done.returncode:
         return Heard(log.strip().splitlines()[-1])
     said = log.split("Duration:")[1].split(",")[0].strip()
-    rate_hz = int(log.split("Output #0")[1].split(" Hz")[0].split()[-1])
+    sample_rate_hz = int(log.split("Output #0")[1].split(" Hz")[0].split()[-1])
     samples = np.frombuffer(done.stdout, np.int16)
-    return Heard("", len(samples), rate_hz, _frequency_hz(samples, rate_hz), None if said == "N/A" else _seconds(said))
+    return Heard(
+        "",
+        len(samples),
+        sample_rate_hz,
+        _frequency_hz(samples, sample_rate_hz),
+        None if said == "N/A" else _seconds(said),
+    )
 
 
 def chromium_path() -> str | None:
@@ -204,11 +210,11 @@ def _browser(path: str, url: str, folder: Path) -> Iterator[None]:
             process.wait()
 
 
-def _frequency_hz(samples: np.ndarray[Any, Any], rate_hz: int) -> float:
+def _frequency_hz(samples: np.ndarray[Any, Any], sample_rate_hz: int) -> float:
     """Of a tone: its rising zero crossings, without an eighth at each end."""
     inner = samples[len(samples) // 8 : len(samples) - len(samples) // 8]
     crossings = np.flatnonzero((inner[:-1] < 0) & (inner[1:] >= 0))
-    return float((len(crossings) - 1) * rate_hz / (crossings[-1] - crossings[0])) if len(crossings) > 1 else 0.0
+    return float((len(crossings) - 1) * sample_rate_hz / (crossings[-1] - crossings[0])) if len(crossings) > 1 else 0.0
 
 
 def _seconds(clock: str) -> float:

@@ -15,15 +15,15 @@ from encoders.clip_files import KINDS, encoded, id3, with_cover
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.model import Clip, ClipLimits
+from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle
 
 RATE_HZ = 24_000
 
 
-def tone(hz: float, duration_s: float, *, rate_hz: int = RATE_HZ) -> np.ndarray[Any, Any]:
-    seconds = np.arange(round(duration_s * rate_hz)) / rate_hz
+def tone(hz: float, duration_s: float, *, sample_rate_hz: int = RATE_HZ) -> np.ndarray[Any, Any]:
+    seconds = np.arange(round(duration_s * sample_rate_hz)) / sample_rate_hz
     return (0.4 * np.sin(2 * np.pi * hz * seconds)).astype(np.float32)
 
 
@@ -42,12 +42,12 @@ def refusal(data: bytes, **limits: Any) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_format_is_read_by_its_content(kind: str, channels: int) -> None:
     sound = np.stack([tone(300, 2.0)] * channels)
-    clip = read(encoded(kind, sound, rate_hz=RATE_HZ))
+    clip = read(encoded(kind, sound, sample_rate_hz=RATE_HZ))
     media_type = KINDS[kind][3]
     assert clip.report.media_type == media_type
     assert media_type in CLIP_EXTENSIONS
     assert clip.report.channels == (2 if kind == "vorbis" else channels)
-    assert clip.report.rate_hz == clip.pcm.rate_hz == (48_000 if KINDS[kind][1] == "libopus" else RATE_HZ)
+    assert clip.report.sample_rate_hz == clip.pcm.sample_rate_hz == (48_000 if KINDS[kind][1] == "libopus" else RATE_HZ)
     assert clip.report.duration_s == pytest.approx(2.0, abs=0.08)
     assert (clip.report.damaged, clip.report.tracks) == (0, 1)
     assert clip.report.missing_s < 0.1
@@ -57,26 +57,27 @@ def test_every_format_is_read_by_its_content(kind: str, channels: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_short_too_long_and_silent_in_every_format(kind: str) -> None:
-    assert refusal(encoded(kind, tone(300, 0.8)[None], rate_hz=RATE_HZ)).startswith("audio_too_short: ")
-    long = encoded(kind, tone(300, 4.0)[None], rate_hz=RATE_HZ)
+    assert refusal(encoded(kind, tone(300, 0.8)[None], sample_rate_hz=RATE_HZ)).startswith("audio_too_short: ")
+    long = encoded(kind, tone(300, 4.0)[None], sample_rate_hz=RATE_HZ)
     assert refusal(long, max_duration_s=3).startswith("audio_too_long: ")
     assert refusal(long, max_bytes=len(long) - 1).startswith("audio_too_long: ")
     silent = np.zeros((1, 2 * RATE_HZ), np.float32)
     if kind not in ("mulaw", "wav8"):  # whose zero the converter may miss by a step
         assert (
-            refusal(encoded(kind, silent, rate_hz=RATE_HZ)) == "invalid_audio: The clip cannot be read: it is silent."
+            refusal(encoded(kind, silent, sample_rate_hz=RATE_HZ))
+            == "invalid_audio: The clip cannot be read: it is silent."
         )
 
 
 def test_channels_that_cancel_each_other_are_no_silence() -> None:
     sound = tone(300, 2.0)
-    said = refusal(encoded("wav", np.stack((sound, -sound)), rate_hz=RATE_HZ))
+    said = refusal(encoded("wav", np.stack((sound, -sound)), sample_rate_hz=RATE_HZ))
     assert "cancel each other" in said
 
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "aac", "wav", "aiff"])
 def test_an_id3_tag_may_come_first(kind: str) -> None:
-    plain = encoded(kind, tone(300, 2.0)[None], rate_hz=RATE_HZ)
+    plain = encoded(kind, tone(300, 2.0)[None], sample_rate_hz=RATE_HZ)
     tag = id3(b"TIT2" + bytes((0, 0, 0, 6, 0, 0)) + b"\0Anna!" + bytes(3000))
     tagged = read(tag + plain)
     assert list(tagged.pcm.samples) == pytest.approx(list(read(plain).pcm.samples), abs=0.02)
@@ -87,7 +88,7 @@ def test_an_id3_tag_may_come_first(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "m4a"])
 def test_a_cover_picture_is_passed_over(kind: str) -> None:
-    plain = encoded(kind, tone(300, 2.0)[None], rate_hz=RATE_HZ)
+    plain = encoded(kind, tone(300, 2.0)[None], sample_rate_hz=RATE_HZ)
     covered = with_cover(kind, plain, b"\x89PNG\r\n\x1a\n" + bytes(20_000))
     with av.open(BytesIO(covered)) as container:
         assert container.streams.video, "this file has a picture"
@@ -115,7 +116,7 @@ def tracks(*sounds: np.ndarray[Any, Any], codecs: tuple[str, ...]) -> bytes:
 
 
 def test_of_several_tracks_the_first_that_can_be_read_is_the_clip() -> None:
-    low, high = tone(300, 2.0, rate_hz=48_000), tone(500, 2.0, rate_hz=48_000)
+    low, high = tone(300, 2.0, sample_rate_hz=48_000), tone(500, 2.0, sample_rate_hz=48_000)
     clip = read(tracks(low, high, codecs=("aac", "pcm_s16le")))
     assert frequency_hz(middle(clip.pcm)) == pytest.approx(300, rel=0.01)
     assert clip.report.tracks == 2
@@ -129,64 +130,64 @@ def test_of_several_tracks_the_first_that_can_be_read_is_the_clip() -> None:
 @pytest.mark.parametrize("kind", ["aac", "mp3"])
 def test_rate_and_channels_may_change_on_the_way(kind: str, then_hz: int) -> None:
     """Two recordings joined as bytes: the clip has the rate of the first, and both sound as high as they were."""
-    first = encoded(kind, tone(300, 2.0)[None], rate_hz=RATE_HZ)
-    then = encoded(kind, np.stack([tone(500, 2.0, rate_hz=then_hz)] * 2), rate_hz=then_hz)
+    first = encoded(kind, tone(300, 2.0)[None], sample_rate_hz=RATE_HZ)
+    then = encoded(kind, np.stack([tone(500, 2.0, sample_rate_hz=then_hz)] * 2), sample_rate_hz=then_hz)
     clip = read(first + then)
-    rate_hz = clip.pcm.rate_hz
-    assert (rate_hz, clip.report.rate_hz, clip.report.channels) == (RATE_HZ, RATE_HZ, 1)
+    sample_rate_hz = clip.pcm.sample_rate_hz
+    assert (sample_rate_hz, clip.report.sample_rate_hz, clip.report.channels) == (RATE_HZ, RATE_HZ, 1)
     samples = np.array(clip.pcm.samples)
-    assert len(samples) / rate_hz == pytest.approx(4.0, abs=0.25)
+    assert len(samples) / sample_rate_hz == pytest.approx(4.0, abs=0.25)
     for begin, hz in ((0.3, 300), (2.5, 500)):
-        stretch = samples[round(begin * rate_hz) : round((begin + 1) * rate_hz)]
-        assert pitch_hz(stretch, rate_hz) == pytest.approx(hz, abs=2)
+        stretch = samples[round(begin * sample_rate_hz) : round((begin + 1) * sample_rate_hz)]
+        assert pitch_hz(stretch, sample_rate_hz) == pytest.approx(hz, abs=2)
 
 
 @pytest.mark.parametrize("kind", ["vorbis", "opus"])
 def test_joined_ogg_files_are_read_on_while_they_stay_alike(kind: str) -> None:
     """FFmpeg reads chained streams of one kind; where the kind changes it stops, and the report says so."""
-    first = encoded(kind, tone(300, 2.0)[None], rate_hz=RATE_HZ)
-    alike = read(first + encoded(kind, tone(500, 2.0)[None], rate_hz=RATE_HZ)).report
+    first = encoded(kind, tone(300, 2.0)[None], sample_rate_hz=RATE_HZ)
+    alike = read(first + encoded(kind, tone(500, 2.0)[None], sample_rate_hz=RATE_HZ)).report
     assert alike.duration_s == pytest.approx(4.0, abs=0.1)
     assert alike.damaged == 0
-    other = encoded(kind, np.stack([tone(500, 2.0, rate_hz=48_000)] * 2), rate_hz=48_000)
+    other = encoded(kind, np.stack([tone(500, 2.0, sample_rate_hz=48_000)] * 2), sample_rate_hz=48_000)
     changed = read(first + other).report
     assert changed.duration_s == pytest.approx(2.0, abs=0.1)
     assert changed.damaged == 1
     assert "damaged in 1 place" in changed.advice[0]
 
 
-def pitch_hz(samples: np.ndarray[Any, Any], rate_hz: int) -> float:
+def pitch_hz(samples: np.ndarray[Any, Any], sample_rate_hz: int) -> float:
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(spectrum.argmax() * rate_hz / len(samples))
+    return float(spectrum.argmax() * sample_rate_hz / len(samples))
 
 
 def test_a_change_beyond_the_limits_is_refused() -> None:
-    first = encoded("aac", tone(300, 2.0)[None], rate_hz=RATE_HZ)
-    then = encoded("aac", np.stack([tone(500, 2.0, rate_hz=48_000)] * 2), rate_hz=48_000)
-    assert "its rate is 48000 Hz" in refusal(first + then, max_rate_hz=32_000)
+    first = encoded("aac", tone(300, 2.0)[None], sample_rate_hz=RATE_HZ)
+    then = encoded("aac", np.stack([tone(500, 2.0, sample_rate_hz=48_000)] * 2), sample_rate_hz=48_000)
+    assert "its rate is 48000 Hz" in refusal(first + then, max_sample_rate_hz=32_000)
     assert "it has 2 channels" in refusal(first + then, max_channels=1)
 
 
 def test_parametric_aac_has_the_rate_that_is_decoded() -> None:
     """A header that announces spectral band replication doubles the rate; the sound stays as high and as long."""
-    plain = encoded("m4a", tone(300, 2.0)[None], rate_hz=RATE_HZ)
+    plain = encoded("m4a", tone(300, 2.0)[None], sample_rate_hz=RATE_HZ)
     at = plain.index(bytes.fromhex("56e500"))  # the sign of the extension, type 5, and: not in use
     parametric = plain[:at] + (0x56E5 << 8 | 0x80 | 3 << 3).to_bytes(3) + plain[at + 3 :]
     clip = read(parametric)
-    assert clip.report.rate_hz == clip.pcm.rate_hz == 48_000
+    assert clip.report.sample_rate_hz == clip.pcm.sample_rate_hz == 48_000
     assert clip.report.duration_s == pytest.approx(2.0, abs=0.1)
     assert frequency_hz(middle(clip.pcm)) == pytest.approx(300, rel=0.01)
 
 
 def test_high_rates_are_lowered_to_48_kilohertz() -> None:
-    clip = read(encoded("flac", tone(300, 2.0, rate_hz=96_000)[None], rate_hz=96_000))
-    assert (clip.report.rate_hz, clip.pcm.rate_hz, len(clip.pcm)) == (96_000, 48_000, 96_000)
+    clip = read(encoded("flac", tone(300, 2.0, sample_rate_hz=96_000)[None], sample_rate_hz=96_000))
+    assert (clip.report.sample_rate_hz, clip.pcm.sample_rate_hz, len(clip.pcm)) == (96_000, 48_000, 96_000)
     assert frequency_hz(middle(clip.pcm)) == pytest.approx(300, rel=0.01)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_a_cut_file_what_is_there_counts(kind: str) -> None:
-    data = encoded(kind, noise(6.0), rate_hz=RATE_HZ)
+    data = encoded(kind, noise(6.0), sample_rate_hz=RATE_HZ)
     if kind in ("m4a", "alac"):  # the index is at the end, and lost
         assert refusal(data[: len(data) * 3 // 4]).startswith("invalid_audio")
         return
@@ -200,7 +201,7 @@ def test_of_a_cut_file_what_is_there_counts(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["mp3", "aac"])
 def test_damage_in_the_midst_is_left_out_and_told(kind: str) -> None:
-    data = bytearray(encoded(kind, noise(6.0), rate_hz=RATE_HZ))
+    data = bytearray(encoded(kind, noise(6.0), sample_rate_hz=RATE_HZ))
     data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
     report = read(bytes(data)).report
     assert 5 < report.duration_s < 6
@@ -209,7 +210,7 @@ def test_damage_in_the_midst_is_left_out_and_told(kind: str) -> None:
 
 
 def test_what_is_mostly_damaged_is_refused() -> None:
-    data = bytearray(encoded("aac", noise(6.0), rate_hz=RATE_HZ))
+    data = bytearray(encoded("aac", noise(6.0), sample_rate_hz=RATE_HZ))
     at = 0
     while at < len(data) - 400:  # each frame keeps its head and loses its sound
         size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
@@ -227,7 +228,7 @@ def noise(duration_s: float) -> np.ndarray[Any, Any]:
 
 def test_nothing_is_left_behind() -> None:
     """No thread, file or memory, whether a clip is read or refused."""
-    good = encoded("flac", tone(300, 20.0, rate_hz=48_000)[None], rate_hz=48_000)
+    good = encoded("flac", tone(300, 20.0, sample_rate_hz=48_000)[None], sample_rate_hz=48_000)
     bad = good[:1000] + good[30_000:]
     process = psutil.Process()
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from encoders.clip_files import encoded
 
-from chatterbox_api_core.model import ClipLimits, ClipReport, Utterance
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.types import ClipLimits, ClipReport, Utterance
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer
 
@@ -107,7 +107,7 @@ def about(report: ClipReport) -> set[str]:
 
 
 def wav16(sound: Sound, *, channels: int = 1) -> bytes:
-    return encoded("wav", np.stack([sound] * channels), rate_hz=RATE_HZ)
+    return encoded("wav", np.stack([sound] * channels), sample_rate_hz=RATE_HZ)
 
 
 @pytest.mark.parametrize("language", TEXTS)
@@ -134,7 +134,7 @@ def test_the_reader_without_dependencies_hears_the_same(treatment: str, speech: 
 @pytest.mark.parametrize("treatment", ["clean", "rather low", "noisy", "quiet", "short"])
 def test_advice_does_not_depend_on_the_format(kind: str, treatment: str, speech: dict[str, Sound]) -> None:
     treat, expected = TREATED[treatment]
-    data = encoded(kind, treat(speech["en-us"])[None], rate_hz=24_000)
+    data = encoded(kind, treat(speech["en-us"])[None], sample_rate_hz=24_000)
     report = InProcessClipReader().decode(data, limits=ClipLimits()).report
     assert about(report) - {"channels"} == expected, report
 
@@ -143,7 +143,7 @@ def test_eight_kilohertz_is_a_telephone_to_both_readers(speech: dict[str, Sound]
     low = low_passed(speech["de"], 3900)
     eight = np.interp(np.arange(0, len(low), RATE_HZ / 8000), np.arange(len(low)), low)
     for reader in (InProcessClipReader(), WavReader()):
-        report = reader.decode(encoded("wav", eight[None], rate_hz=8000), limits=ClipLimits()).report
+        report = reader.decode(encoded("wav", eight[None], sample_rate_hz=8000), limits=ClipLimits()).report
         assert about(report) == {"narrow"}, report
 
 
@@ -165,7 +165,7 @@ def test_the_words_of_the_report(speech: dict[str, Sound]) -> None:
 
 def test_clipping_is_counted_before_channels_are_mixed_and_rates_lowered(speech: dict[str, Sound]) -> None:
     left = np.clip(4 * speech["de"], -1, 1)
-    stereo = encoded("wav", np.stack((left, np.zeros_like(left))), rate_hz=96_000)
+    stereo = encoded("wav", np.stack((left, np.zeros_like(left))), sample_rate_hz=96_000)
     report = InProcessClipReader().decode(stereo, limits=ClipLimits()).report
     alone = InProcessClipReader().decode(wav16(left), limits=ClipLimits()).report
     assert report.clipped == alone.clipped
@@ -188,7 +188,7 @@ def test_measuring_a_minute_takes_little(speech: dict[str, Sound]) -> None:
         meter = ClipMeter()
         for begin in range(0, len(minute), 24_000):
             meter.feed(minute[None, begin : begin + 24_000])
-        listen(minute, rate_hz=48_000)
+        listen(minute, sample_rate_hz=48_000)
         places.add(meter.clipped)
         times.append(time.thread_time() - began)
     assert min(places) > 100
@@ -212,7 +212,7 @@ def test_a_place_that_spans_two_blocks_counts_once() -> None:
 def test_a_cut_file_says_so(speech: dict[str, Sound]) -> None:
     """Where the header tells: wav, flac and m4a. The rest serves."""
     for kind in ("wav", "flac"):
-        data = encoded(kind, speech["de"][None], rate_hz=RATE_HZ)
+        data = encoded(kind, speech["de"][None], sample_rate_hz=RATE_HZ)
         report = InProcessClipReader().decode(data[: len(data) * 2 // 3], limits=ClipLimits()).report
         assert about(report) == {"cut"}, report
         assert report.duration_s + report.missing_s == pytest.approx(len(speech["de"]) / RATE_HZ, abs=0.01)

@@ -12,7 +12,7 @@ from encoders.clip_files import KINDS, atom, encoded, hum
 from encoders.hostile_clips import crafted
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders import clip_reader, mixing
 
 OUT_OF_MEMORY = av.error.MemoryError(12, "Cannot allocate memory")
@@ -48,14 +48,14 @@ def test_a_lack_of_memory_is_no_damage(packets: list[Packet], monkeypatch: pytes
     real_open = av.open
     monkeypatch.setattr(av, "open", lambda *args, **named: Container(real_open(*args, **named), packets))
     with pytest.raises(MemoryError):
-        clip_reader.InProcessClipReader().decode(encoded("wav", hum(1.5), rate_hz=24_000), limits=ClipLimits())
+        clip_reader.InProcessClipReader().decode(encoded("wav", hum(1.5), sample_rate_hz=24_000), limits=ClipLimits())
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "video-only", "mp4-empty"])
 def test_a_deadline_that_passes_anywhere_is_told(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock jumps beyond it the Nth time that it is looked at. Until then the file may have lost its tracks."""
     if kind in KINDS:
-        data = encoded(kind, hum(1.5), rate_hz=24_000)
+        data = encoded(kind, hum(1.5), sample_rate_hz=24_000)
     elif kind == "mp4-empty":
         data = atom(b"ftyp", b"M4A \0\0\0\0") + atom(b"moov", b"")
     else:

@@ -13,7 +13,7 @@ import soundfile
 from encoders.clip_files import encoded, hum
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import Clip, ClipLimits
+from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle
 
@@ -108,7 +108,7 @@ def test_aac_that_becomes_eight_channels_on_its_way(first: int) -> None:
 
 
 def adts(sound: np.ndarray[Any, Any]) -> bytes:
-    return encoded("aac", sound, rate_hz=RATE_HZ)
+    return encoded("aac", sound, sample_rate_hz=RATE_HZ)
 
 
 @pytest.mark.parametrize("channels", [*range(9, 25), 64, 65, 1000, 65_535])
@@ -146,5 +146,5 @@ def bare(kind: str, channels: int, body: bytes) -> bytes:
 
 def test_a_hum_of_two_channels_is_their_mean() -> None:
     sound = hum(1.3, channels=2)
-    samples = np.asarray(read(encoded("wavfloat", sound, rate_hz=24_000)).pcm.samples)
+    samples = np.asarray(read(encoded("wavfloat", sound, sample_rate_hz=24_000)).pcm.samples)
     assert np.array_equal(samples, sound.mean(axis=0, dtype=np.float32)), "to the last bit"

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.matroska import matroska_end
 from chatterbox_api_encoders.mp4 import check_boxes
@@ -143,7 +143,7 @@ def test_no_bytes_confuse_the_walks(noise: bytes, at: int) -> None:
             continue
 
 
-WEBM: Final = encoded("webm", hum(1.3), rate_hz=24_000)
+WEBM: Final = encoded("webm", hum(1.3), sample_rate_hz=24_000)
 
 
 def element(number: int, body: bytes) -> bytes:

@@ -13,8 +13,8 @@ import pytest
 from encoders.clip_files import KINDS, encoded, id3
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits, ClipReport
 from chatterbox_api_core.reference.wav import WavReader
+from chatterbox_api_core.types import ClipLimits, ClipReport
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.endings import FileEnd
 from chatterbox_api_testkit.sounds import sine, wav
@@ -79,7 +79,7 @@ LIVE = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cut_is_told_in_every_format_and_never_of_the_whole(kind: str) -> None:
-    data = encoded(kind, noise(5.0), rate_hz=RATE_HZ)
+    data = encoded(kind, noise(5.0), sample_rate_hz=RATE_HZ)
     whole = report(data)
     assert not told(whole)
     assert not whole.cut_off
@@ -136,10 +136,10 @@ def with_flags(flags: str) -> bytes:
 
 @pytest.mark.parametrize("promised", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFFFDB])
 def test_sizes_that_nobody_knew_promise_nothing(promised: int) -> None:
-    wav = encoded("wav", noise(2.0), rate_hz=RATE_HZ)
+    wav = encoded("wav", noise(2.0), sample_rate_hz=RATE_HZ)
     at = wav.index(b"data") + 4
     assert not told(report(wav[:at] + struct.pack("<I", promised) + wav[at + 4 :]))
-    aiff = encoded("aiff", noise(2.0), rate_hz=RATE_HZ)
+    aiff = encoded("aiff", noise(2.0), sample_rate_hz=RATE_HZ)
     at = aiff.index(b"SSND") + 4
     unknown = aiff[:at] + struct.pack(">I", promised) + aiff[at + 4 :]
     assert not told(report(unknown))
@@ -149,7 +149,7 @@ def test_sizes_that_nobody_knew_promise_nothing(promised: int) -> None:
 @pytest.mark.parametrize("promised", [math.inf, math.nan, -1.0, 1e300, 86_401.0, 0.0, 1.0])
 def test_no_length_that_no_recording_has_is_believed(promised: float) -> None:
     assert FileEnd(promised_s=promised).missing_s(2.0) == 0.0
-    webm = encoded("webm", noise(2.0), rate_hz=RATE_HZ)
+    webm = encoded("webm", noise(2.0), sample_rate_hz=RATE_HZ)
     at = webm.index(b"\x44\x89\x88") + 3
     assert report(webm[:at] + struct.pack(">d", 1000 * promised) + webm[at + 8 :]).missing_s == 0.0
 
@@ -161,13 +161,13 @@ def test_no_share_that_no_recording_has_is_believed(share: float) -> None:
 
 @pytest.mark.parametrize("frames", [0xFFFFFFFF, 0x7FFFFFFF, 3_700_000])
 def test_no_number_of_frames_that_no_recording_has_is_believed(frames: int) -> None:
-    data = encoded("mp3", noise(2.0), rate_hz=RATE_HZ)
+    data = encoded("mp3", noise(2.0), sample_rate_hz=RATE_HZ)
     at = data.index(b"Info") + 8
     assert report(data[:at] + struct.pack(">I", frames) + data[at + 4 :]).missing_s == 0.0
 
 
 def test_the_reader_without_dependencies_believes_no_such_length_either() -> None:
-    data = wav(sine(440, 2.0, rate_hz=8000))
+    data = wav(sine(440, 2.0, sample_rate_hz=8000))
     at = data.index(b"data") + 4
     for promised, missing_s in ((0x7FFE_0000, 0.0), (32_000 + 16_000, 1.0)):
         changed = data[:at] + struct.pack("<I", promised) + data[at + 4 :]
@@ -176,7 +176,7 @@ def test_the_reader_without_dependencies_believes_no_such_length_either() -> Non
 
 def long_wav(name: bytes, *, size_bytes: int, promised: int = 0xFFFFFFFF) -> bytes:
     """A WAV file as RF64, whose sizes are in a chunk of their own."""
-    wav = encoded("wav", noise(2.0), rate_hz=RATE_HZ)
+    wav = encoded("wav", noise(2.0), sample_rate_hz=RATE_HZ)
     fmt, at = wav[wav.index(b"fmt ") :][:24], wav.index(b"data")
     sizes = b"ds64" + struct.pack("<IQQQI", 28, len(wav), size_bytes, 0, 0)
     return name + b"\xff\xff\xff\xffWAVE" + sizes + fmt + b"data" + struct.pack("<I", promised) + wav[at + 8 :]
@@ -192,7 +192,7 @@ def test_wav_of_64_bits_is_read_and_its_cut_told(name: bytes) -> None:
 
 
 def test_chunks_around_the_sound_are_passed_over() -> None:
-    wav = encoded("wav", noise(2.0), rate_hz=RATE_HZ)
+    wav = encoded("wav", noise(2.0), sample_rate_hz=RATE_HZ)
     fmt, sound = wav[wav.index(b"fmt ") :][:24], wav[wav.index(b"data") :]
     before = b"".join(
         name + struct.pack("<I", len(body)) + body
@@ -212,7 +212,7 @@ def test_chunks_around_the_sound_are_passed_over() -> None:
 @pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("tagged", [False, True])
 def test_joined_mp3_files_are_neither_damaged_nor_cut(number: int, tagged: bool) -> None:
-    files = [encoded("mp3", noise(2.0, seed=seed), rate_hz=RATE_HZ) for seed in range(number)]
+    files = [encoded("mp3", noise(2.0, seed=seed), sample_rate_hz=RATE_HZ) for seed in range(number)]
     if tagged:
         files = [id3(bytes(500)) + data + b"TAG" + b"x" * 125 for data in files]
     found = report(b"".join(files))
@@ -223,7 +223,7 @@ def test_joined_mp3_files_are_neither_damaged_nor_cut(number: int, tagged: bool)
 
 def test_an_mp3_by_another_encoder_tells_its_frames_too() -> None:
     """Fraunhofer's encoders write another tag, at another place."""
-    data = encoded("mp3", noise(4.0), rate_hz=RATE_HZ)
+    data = encoded("mp3", noise(4.0), sample_rate_hz=RATE_HZ)
     at = data.index(b"\xff\xf3")
     tag = data.index(b"Info", at)
     (frames,) = struct.unpack_from(">I", data, tag + 8)
@@ -237,7 +237,7 @@ def test_an_mp3_by_another_encoder_tells_its_frames_too() -> None:
 
 
 def test_ogg_without_its_last_page_is_told() -> None:
-    data = encoded("opus", noise(4.0), rate_hz=RATE_HZ)
+    data = encoded("opus", noise(4.0), sample_rate_hz=RATE_HZ)
     last = data.rindex(b"OggS")
     assert not told(report(data))
     assert told(report(data[:last]))

@@ -14,8 +14,8 @@ import pytest
 from encoders.clip_files import atom, encoded, hum, id3
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 
 WRITTEN = {
@@ -42,7 +42,7 @@ BY_HAND: dict[str, tuple[bytes, str]] = {
     "midi in riff": (b"RIFF\0\4\0\0RMIDdata" + bytes(900), "a MIDI file"),
     "webp": (b"RIFF\0\4\0\0WEBPVP8 " + bytes(900), "a WebP picture"),
     "riff of something": (b"RIFF\0\4\0\0ABCDdata" + bytes(900), "a RIFF file without sound"),
-    "rifx": (b"RIFX" + encoded("wav", hum(1.3), rate_hz=24_000)[4:], "a big-endian WAV (RIFX) file"),
+    "rifx": (b"RIFX" + encoded("wav", hum(1.3), sample_rate_hz=24_000)[4:], "a big-endian WAV (RIFX) file"),
     "ape": (b"MAC \x96\x0f" + bytes(900), "a Monkey's Audio (APE) file"),
     "dts": (b"\x7f\xfe\x80\x01" + bytes(900), "a DTS file"),
     "ac-3, other order": (b"\x77\x0b" + bytes(900), "an AC-3 file"),
@@ -96,7 +96,7 @@ def written(container: str, codec: str, *, pictures: bool = False) -> bytes:
             stream = file.add_stream(codec, rate=44_100)
             stream.layout, stream.bit_rate = "mono", 128_000
             stream.codec_context.open()
-            sound = hum(1.3, rate_hz=44_100)
+            sound = hum(1.3, sample_rate_hz=44_100)
             frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="mono")
             frame.sample_rate = 44_100
             context = stream.codec_context
@@ -133,7 +133,7 @@ def test_an_encoding_that_is_not_read_is_named() -> None:
 
 def test_an_mp3_that_begins_with_other_bytes_is_still_an_mp3() -> None:
     """One that was cut at its beginning has any bytes there, also those of a shorter name."""
-    data = encoded("mp3", hum(2.0), rate_hz=24_000)
+    data = encoded("mp3", hum(2.0), sample_rate_hz=24_000)
     sound = data[data.index(b"\xff\xf3") + 400 :]
     for begin in (b"", b"MZ", b"BM", b"\x0b\x77", b"\x1f\x8b", b"BZh", b"\xff\xd8\xff"):
         report = InProcessClipReader().decode(begin + sound, limits=ClipLimits(deadline_s=60)).report
@@ -148,7 +148,7 @@ def test_bytes_that_are_nothing() -> None:
 
 
 def test_protected_and_odd_mp4_files_say_what_they_are() -> None:
-    movie = encoded("m4a", hum(1.3), rate_hz=24_000)
+    movie = encoded("m4a", hum(1.3), sample_rate_hz=24_000)
     assert "it is protected (DRM)" in refused(movie + atom(b"moof", atom(b"traf", atom(b"senc", bytes(8))))).message
     compressed = atom(b"moov", atom(b"cmov", atom(b"dcom", b"zlib")))
     assert "its header is compressed" in refused(movie[: movie.index(b"mdat") - 4] + compressed).message
@@ -158,26 +158,36 @@ def test_protected_and_odd_mp4_files_say_what_they_are() -> None:
 TONE = hum(2.0)
 REASONS: dict[str, tuple[bytes, dict[str, Any], str, str]] = {
     # name: (file, limits, a part of the message, the remedy begins with)
-    "silent": (encoded("wav", 0 * TONE, rate_hz=24_000), {}, "it is silent", "Record again"),
+    "silent": (encoded("wav", 0 * TONE, sample_rate_hz=24_000), {}, "it is silent", "Record again"),
     "cancelled": (
-        encoded("wav", np.concatenate((TONE, -TONE)), rate_hz=24_000),
+        encoded("wav", np.concatenate((TONE, -TONE)), sample_rate_hz=24_000),
         {},
         "its channels cancel each other out",
         "Send one channel",
     ),
-    "rate": (encoded("flac", TONE, rate_hz=384_000), {}, "its rate is 384000 Hz", "Resample it"),
-    "low rate": (encoded("wav", TONE, rate_hz=2_000), {}, "its rate is 2000 Hz", "Resample it"),
-    "channels": (encoded("wav", TONE, rate_hz=24_000), {"max_channels": 0}, "it has 1 channels", "Mix it down"),
+    "rate": (encoded("flac", TONE, sample_rate_hz=384_000), {}, "its rate is 384000 Hz", "Resample it"),
+    "low rate": (encoded("wav", TONE, sample_rate_hz=2_000), {}, "its rate is 2000 Hz", "Resample it"),
+    "channels": (encoded("wav", TONE, sample_rate_hz=24_000), {"max_channels": 0}, "it has 1 channels", "Mix it down"),
     "no numbers": (
-        encoded("wavfloat", TONE * np.float32("nan"), rate_hz=24_000),
+        encoded("wavfloat", TONE * np.float32("nan"), sample_rate_hz=24_000),
         {},
         "samples that are not numbers",
         "Export it again as",
     ),
-    "too loud": (encoded("wavfloat", TONE * np.float32(1e9), rate_hz=24_000), {}, "are no sound", "Export it again as"),
-    "too large": (encoded("wav", TONE, rate_hz=24_000), {"max_bytes": 1000}, "at most 1,000 are allowed", "Cut out"),
-    "too long": (encoded("wav", TONE, rate_hz=24_000), {"max_duration_s": 1.5}, "longer than 1.5 s", "Cut out"),
-    "too short": (encoded("wav", TONE[:, :9000], rate_hz=24_000), {}, "at least 1 s", "Record 5 to 15"),
+    "too loud": (
+        encoded("wavfloat", TONE * np.float32(1e9), sample_rate_hz=24_000),
+        {},
+        "are no sound",
+        "Export it again as",
+    ),
+    "too large": (
+        encoded("wav", TONE, sample_rate_hz=24_000),
+        {"max_bytes": 1000},
+        "at most 1,000 are allowed",
+        "Cut out",
+    ),
+    "too long": (encoded("wav", TONE, sample_rate_hz=24_000), {"max_duration_s": 1.5}, "longer than 1.5 s", "Cut out"),
+    "too short": (encoded("wav", TONE[:, :9000], sample_rate_hz=24_000), {}, "at least 1 s", "Record 5 to 15"),
 }
 
 
@@ -209,7 +219,7 @@ def test_the_reader_without_dependencies_names_big_endian_files() -> None:
 )
 def test_every_kind_of_aiff_is_read_as_it_is(codec: str, exact: bool) -> None:
     """The order of bytes is not that of the container: «sowt» is little-endian, floats have types of their own."""
-    sound = hum(1.3, rate_hz=44_100)
+    sound = hum(1.3, sample_rate_hz=44_100)
     samples = np.asarray(
         InProcessClipReader().decode(written("aiff", codec), limits=ClipLimits(deadline_s=60)).pcm.samples
     )

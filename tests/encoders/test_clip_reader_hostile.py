@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 from support.effort import LONG
 
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_testkit.sounds import sine, wav
 
 SEED: Final = 20261122

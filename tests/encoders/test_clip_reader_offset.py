@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import Clip, ClipLimits
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.offset import without_offset
 
@@ -83,7 +83,9 @@ def test_samples_without_an_offset_stay_as_they_are(reader: Any, loudest: float)
 def test_an_offset_is_taken_off_in_every_format(kind: str) -> None:
     """An offset is found behind every codec and rounding."""
     plain, moved = (
-        InProcessClipReader().decode(encoded(kind, sound[None], rate_hz=24_000), limits=ClipLimits(deadline_s=60))
+        InProcessClipReader().decode(
+            encoded(kind, sound[None], sample_rate_hz=24_000), limits=ClipLimits(deadline_s=60)
+        )
         for sound in (talk(), talk() + 0.2)
     )
     assert abs(float(np.asarray(moved.pcm.samples).mean())) < 0.005
@@ -130,6 +132,6 @@ def test_high_sounds_and_hum_are_left_alone() -> None:
     seconds = np.arange(10 * RATE_HZ) / RATE_HZ
     for hz in (20, 50, 60, 85, 300, 3000):
         sound = (0.3 * np.sin(2 * np.pi * hz * seconds)).astype(np.float32)
-        changed = without_offset(sound + np.float32(0.1), rate_hz=RATE_HZ)
+        changed = without_offset(sound + np.float32(0.1), sample_rate_hz=RATE_HZ)
         middle = slice(RATE_HZ, -RATE_HZ)
         assert np.abs(changed[middle] - sound[middle]).max() < 0.03, hz

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from support.effort import LONG
 
 from chatterbox_api_core.formats import AAC, FORMATS, M4A, MP3, OGG, OPUS, PCM, WEBM
-from chatterbox_api_core.model import AudioFormat, Pcm
-from chatterbox_api_core.ports import ByteSink, Encoding
+from chatterbox_api_core.ports import ByteSink, StreamEncoder
+from chatterbox_api_core.types import AudioFormat, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
@@ -62,20 +62,24 @@ def test_a_long_sound_arrives_whole_and_an_encoder_holds_none_of_it(
     assert memory.held <= MOST_HELD_BYTES
     if LONG:  # within half a minute the process breathes as much by itself as a stream would keep
         assert memory.growth <= MOST_GROWTH_BYTES
-    count, rate_hz, end = 0, RATE_HZ, np.zeros(0, np.float32)
-    for part, rate_hz in parts_of(audio_format, file.read_bytes()):
+    count, sample_rate_hz, end = 0, RATE_HZ, np.zeros(0, np.float32)
+    for part, sample_rate_hz in parts_of(audio_format, file.read_bytes()):
         count += len(part)
-        end = np.concatenate([end, part])[-rate_hz * 3 // 2 :]
-    check_length(audio_format, count / rate_hz, float(LONG_S))
-    assert crossings_per_s(end[-rate_hz * 3 // 4 : -rate_hz // 4], rate_hz) == pytest.approx(800, abs=8)
-    assert crossings_per_s(end[: rate_hz * 3 // 8], rate_hz) == pytest.approx(400, abs=8)
+        end = np.concatenate([end, part])[-sample_rate_hz * 3 // 2 :]
+    check_length(audio_format, count / sample_rate_hz, float(LONG_S))
+    assert crossings_per_s(end[-sample_rate_hz * 3 // 4 : -sample_rate_hz // 4], sample_rate_hz) == pytest.approx(
+        800, abs=8
+    )
+    assert crossings_per_s(end[: sample_rate_hz * 3 // 8], sample_rate_hz) == pytest.approx(400, abs=8)
 
 
 @bodies
 @formats
 def test_silence_stays_silent(audio_format: AudioFormat, complete: bool) -> None:
-    silent, rate_hz = decoded(audio_format, encoded(audio_format, [np.zeros(RATE_HZ, np.float32)], complete=complete))
-    check_length(audio_format, len(silent) / rate_hz, 1.0)
+    silent, sample_rate_hz = decoded(
+        audio_format, encoded(audio_format, [np.zeros(RATE_HZ, np.float32)], complete=complete)
+    )
+    check_length(audio_format, len(silent) / sample_rate_hz, 1.0)
     assert np.abs(silent).max() <= (0.001 if audio_format in LOSSY else 0.0)
 
 
@@ -83,13 +87,13 @@ def test_silence_stays_silent(audio_format: AudioFormat, complete: bool) -> None
 @formats
 def test_the_loudest_square_stays_a_square(audio_format: AudioFormat, complete: bool) -> None:
     square = np.sign(tone(100, 2.0) + 1e-4)
-    found, rate_hz = decoded(audio_format, encoded(audio_format, [square], complete=complete))
-    check_length(audio_format, len(found) / rate_hz, 2.0)
+    found, sample_rate_hz = decoded(audio_format, encoded(audio_format, [square], complete=complete))
+    check_length(audio_format, len(found) / sample_rate_hz, 2.0)
     if audio_format in LOSSLESS:
         assert np.array_equal(np.sign(found), square)
         assert np.abs(found).min() >= 32767 / 32768
     inner = found[len(found) // 8 : -len(found) // 8]
-    assert crossings_per_s(inner, rate_hz) == pytest.approx(100, abs=1)
+    assert crossings_per_s(inner, sample_rate_hz) == pytest.approx(100, abs=1)
     # One sample that wraps around would be a needle from one end to the other.
     assert np.abs(inner).max() <= 1.5
     assert float(np.sqrt(np.mean(inner**2))) == pytest.approx(1.0, abs=0.1)
@@ -125,8 +129,8 @@ def test_every_sample_arrives_however_it_came(
     audio_format: AudioFormat, samples: int, cuts: list[int], complete: bool
 ) -> None:
     sound = exact_sound(samples)
-    found, rate_hz = decoded(audio_format, encoded(audio_format, chunks_of(sound, cuts), complete=complete))
-    assert rate_hz == RATE_HZ
+    found, sample_rate_hz = decoded(audio_format, encoded(audio_format, chunks_of(sound, cuts), complete=complete))
+    assert sample_rate_hz == RATE_HZ
     assert np.array_equal(found, sound)
 
 
@@ -140,10 +144,10 @@ def test_as_much_arrives_as_was_sent_however_it_came(
     audio_format: AudioFormat, samples: int, cuts: list[int], complete: bool
 ) -> None:
     sound = exact_sound(samples)
-    whole, rate_hz = decoded(audio_format, encoded(audio_format, [sound], complete=complete))
+    whole, sample_rate_hz = decoded(audio_format, encoded(audio_format, [sound], complete=complete))
     found, _ = decoded(audio_format, encoded(audio_format, chunks_of(sound, cuts), complete=complete))
     assert len(found) == len(whole)
-    check_length(audio_format, len(found) / rate_hz, samples / RATE_HZ)
+    check_length(audio_format, len(found) / sample_rate_hz, samples / RATE_HZ)
 
 
 class Memory:
@@ -170,9 +174,9 @@ class Memory:
         tracemalloc.stop()
 
 
-def open_encoding(audio_format: AudioFormat, sink: ByteSink, *, complete: bool) -> Encoding:
+def open_encoding(audio_format: AudioFormat, sink: ByteSink, *, complete: bool) -> StreamEncoder:
     encoder = SoundfileEncoder() if audio_format is OGG else PyavEncoder()
-    return encoder.open(audio_format, sink, rate_hz=RATE_HZ, complete=complete)
+    return encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=complete)
 
 
 def encoded(audio_format: AudioFormat, sounds: Iterable[Sound], *, complete: bool) -> bytes:
@@ -225,9 +229,9 @@ def chunks_of(sound: Sound, cuts: list[int]) -> list[Sound]:
     return [sound[a:b] for a, b in pairwise(places)]
 
 
-def crossings_per_s(sound: Sound, rate_hz: int) -> float:
+def crossings_per_s(sound: Sound, sample_rate_hz: int) -> float:
     rising = np.flatnonzero((sound[:-1] < 0) & (sound[1:] >= 0))
-    return float((len(rising) - 1) * rate_hz / (rising[-1] - rising[0]))
+    return float((len(rising) - 1) * sample_rate_hz / (rising[-1] - rising[0]))
 
 
 def check_length(audio_format: AudioFormat, found_s: float, sent_s: float) -> None:

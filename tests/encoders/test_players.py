@@ -17,7 +17,7 @@ import pytest
 from encoders.players import PLAYERS, Body, Heard, chromium_path, in_chromium, in_ffmpeg
 
 from chatterbox_api_core.formats import FORMATS, OGG, PCM
-from chatterbox_api_core.model import AudioFormat, Pcm
+from chatterbox_api_core.types import AudioFormat, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
@@ -80,7 +80,7 @@ def encoded(audio_format: AudioFormat, *, complete: bool) -> bytes:
     sound = (0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(SAMPLES) / RATE_HZ)).astype(np.float32)
     encoder = SoundfileEncoder() if audio_format is OGG else PyavEncoder()
     sink = BytesIO()
-    encoding = encoder.open(audio_format, sink, rate_hz=RATE_HZ, complete=complete)
+    encoding = encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=complete)
     for part in np.split(sound, 12):
         encoding.feed(Pcm(memoryview(part.tobytes()).cast("f"), RATE_HZ))
     encoding.finish()
@@ -101,9 +101,9 @@ def fault(cell: str, heard: Heard) -> str:
         return f"its media type is {'known' if heard.known else 'not known'}"
     if count == "refused" or heard.refusal:
         return "" if count == "refused" and heard.refusal else heard.refusal or "it plays"
-    if heard.rate_hz != (48_000 if rate == "48k" else RATE_HZ):
-        return f"{heard.rate_hz} Hz"
-    more = heard.samples * RATE_HZ / heard.rate_hz - SAMPLES
+    if heard.sample_rate_hz != (48_000 if rate == "48k" else RATE_HZ):
+        return f"{heard.sample_rate_hz} Hz"
+    more = heard.samples * RATE_HZ / heard.sample_rate_hz - SAMPLES
     most = 0 if count == "exact" else int(count.removeprefix("+-").removeprefix("+"))
     if not (-most if count.startswith("+-") else 0) <= more <= most:
         return f"{more:+.0f} samples"
@@ -134,7 +134,9 @@ def check(player: str, heard: Mapping[str, Heard]) -> None:
         found = fault(cells[name], each)
         faults += [f"{name} in {player} should be `{cells[name]}`: {found}"] if found else []
         told = "no length" if each.promised_s is None else f"{each.promised_s:9.2f} s"
-        out = each.refusal or f"{SAMPLES} -> {each.samples:6} at {each.rate_hz} Hz, {each.hz:.1f} Hz, told: {told}"
+        out = (
+            each.refusal or f"{SAMPLES} -> {each.samples:6} at {each.sample_rate_hz} Hz, {each.hz:.1f} Hz, told: {told}"
+        )
         print(f"{player:9} {name:18} {cells[name]:21} {'WRONG' if found else 'ok':5} {out}")
     assert not faults, "\n".join(faults)
 

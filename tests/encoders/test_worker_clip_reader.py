@@ -14,7 +14,7 @@ import pytest
 from encoders.clip_files import encoded, hum
 
 from chatterbox_api_core.errors import InvalidAudio, Overloaded, Unavailable
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.worker_clip_reader import PyavClipReader
 from chatterbox_api_worker.pool import WorkerPool
@@ -25,21 +25,21 @@ PATIENT = ClipLimits(deadline_s=60)
 @cache
 def long() -> bytes:
     """A clip that takes a while."""
-    return encoded("mp3", hum(120.0, rate_hz=48_000), rate_hz=48_000)
+    return encoded("mp3", hum(120.0, sample_rate_hz=48_000), sample_rate_hz=48_000)
 
 
 async def test_it_reads_what_the_reader_in_this_process_reads() -> None:
-    clip = encoded("flac", hum(2.0, channels=2), rate_hz=24_000)
+    clip = encoded("flac", hum(2.0, channels=2), sample_rate_hz=24_000)
     async with PyavClipReader.open(processes=1) as reader:
         there = await reader.read(clip, limits=PATIENT)
     here = InProcessClipReader().decode(clip, limits=PATIENT)
     assert there.report == here.report
-    assert there.pcm.rate_hz == here.pcm.rate_hz
+    assert there.pcm.sample_rate_hz == here.pcm.sample_rate_hz
     assert there.pcm.samples == here.pcm.samples
 
 
 async def test_the_longest_clip_fits_into_its_memory_and_too_little_memory_is_told() -> None:
-    clip = encoded("mp3", hum(299.5, rate_hz=48_000), rate_hz=48_000)
+    clip = encoded("mp3", hum(299.5, sample_rate_hz=48_000), sample_rate_hz=48_000)
     clip += bytes(PATIENT.max_bytes - len(clip))
     async with PyavClipReader.open(processes=1) as reader:
         assert (await reader.read(clip, limits=PATIENT)).report.duration_s == pytest.approx(299.5, abs=0.1)
@@ -47,13 +47,13 @@ async def test_the_longest_clip_fits_into_its_memory_and_too_little_memory_is_to
         with pytest.raises(InvalidAudio, match="reading it took too much memory") as caught:
             await reader.read(clip, limits=PATIENT)
         assert (caught.value.code, caught.value.field) == ("invalid_audio", "voice_file")
-        short = encoded("wav", hum(2.0), rate_hz=24_000)
+        short = encoded("wav", hum(2.0), sample_rate_hz=24_000)
         assert (await reader.read(short, limits=PATIENT)).report.duration_s == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "crashed"), (signal.SIGSTOP, "took longer than 1 s")])
 async def test_a_process_that_dies_or_hangs_refuses_its_clip_alone(number: signal.Signals, words: str) -> None:
-    short = encoded("wav", hum(2.0), rate_hz=24_000)
+    short = encoded("wav", hum(2.0), sample_rate_hz=24_000)
     async with PyavClipReader.open(processes=1) as reader:
         (pid,) = reader.pids
         limits = PATIENT if number is signal.SIGKILL else ClipLimits(deadline_s=1.0)
@@ -107,9 +107,9 @@ async def test_secrets_of_the_service_are_not_where_strangers_bytes_are_decoded(
 
 
 async def test_clips_that_wait_have_a_bound_in_bytes() -> None:
-    large = encoded("wav", hum(2.0), rate_hz=24_000)
+    large = encoded("wav", hum(2.0), sample_rate_hz=24_000)
     large += bytes(PATIENT.max_bytes - len(large))
-    small = encoded("wav", hum(1.5), rate_hz=24_000)
+    small = encoded("wav", hum(1.5), sample_rate_hz=24_000)
     async with PyavClipReader.open(processes=1) as reader:
         readings = [asyncio.create_task(reader.read(large, limits=PATIENT)) for _ in range(20)]
         await asyncio.sleep(0)

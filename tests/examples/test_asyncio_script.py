@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatterbox_api_core.model import ClipLimits, Pcm
+from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, median_pitch_hz, middle, voice_like, wav
 

@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 from support.service import free_port
 
-from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
 

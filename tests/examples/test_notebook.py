@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from chatterbox_api_core.model import ClipLimits
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.types import ClipLimits
 
 
 async def test_speaks_and_shows_it(examples: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from support.service import run_cli, running_service
 
-from chatterbox_api_core.model import Pcm
+from chatterbox_api_core.types import Pcm
 from chatterbox_api_testkit.sounds import median_pitch_hz, voice_like, wav
 
 ADD_ANNA = """
@@ -38,7 +38,7 @@ def read_au(data: bytes) -> Pcm:
     with av.open(BytesIO(data), "r", format="au") as container:
         stream = container.streams.audio[0]
         samples = b"".join(frame.to_ndarray().tobytes() for frame in container.decode(stream))
-        return Pcm.from_s16le(samples, rate_hz=stream.rate)
+        return Pcm.from_s16le(samples, sample_rate_hz=stream.rate)
 
 
 def test_plugins_finds_it_ready(acme: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from support.in_process import library_of, serving, speech_service
 from chatterbox_api_core.errors import SynthesisFailed
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
 from chatterbox_api_core.speech import SpeechService
-from chatterbox_api_core.speech_stream import SpeechStream
+from chatterbox_api_core.speech._stream import SpeechStream
 from chatterbox_api_http_litestar import HttpLimits
 from chatterbox_api_testkit.sounds import sine, wav
 
@@ -206,7 +206,7 @@ async def test_a_long_request_in_json_is_not_kept_while_it_is_spoken() -> None:
 
 async def test_downloads_that_nobody_reads_cost_no_copy_each() -> None:
     store = MemoryStore()
-    clip = wav(sine(300, 100, rate_hz=48_000))
+    clip = wav(sine(300, 100, sample_rate_hz=48_000))
     await library_of(store).create("Anna", clip, filename="a.wav")
     process = psutil.Process()
     service = speech_service(ToneSynthesizer(), store=store)
@@ -227,7 +227,7 @@ async def test_downloads_that_nobody_reads_cost_no_copy_each() -> None:
 
 async def test_a_download_that_nobody_reads_has_an_end() -> None:
     store = MemoryStore()
-    await library_of(store).create("Anna", wav(sine(300, 100, rate_hz=48_000)), filename="a.wav")
+    await library_of(store).create("Anna", wav(sine(300, 100, sample_rate_hz=48_000)), filename="a.wav")
     service = speech_service(ToneSynthesizer(), store=store)
     async with serving(service, store=store, limits=HttpLimits(send_stall_s=0.5)) as url:
         with unread(url, "GET /voices/Anna/download") as listener:

@@ -186,7 +186,7 @@ def nan_wav() -> bytes:
         (wav(sine(440, 2))[:44], "invalid_audio"),
         (nan_wav(), "invalid_audio"),
         (wav(sine(440, 0.5)), "audio_too_short"),
-        (wav(sine(440, 310, rate_hz=4000)), "audio_too_long"),
+        (wav(sine(440, 310, sample_rate_hz=4000)), "audio_too_long"),
     ],
     ids=["pdf", "header-only", "nan", "short", "long"],
 )

@@ -11,8 +11,8 @@ import pytest_asyncio
 from support.in_process import serving, speech_service
 
 from chatterbox_api_core.formats import FORMATS, PCM
-from chatterbox_api_core.model import AudioFormat, ClipLimits, Pcm
 from chatterbox_api_core.reference import ToneSynthesizer
+from chatterbox_api_core.types import AudioFormat, ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
@@ -39,7 +39,7 @@ TEXT = "The same sentence in every format."
 
 def read(audio_format: AudioFormat, data: bytes) -> Pcm:
     if audio_format is PCM:
-        return Pcm.from_s16le(data, rate_hz=24_000)
+        return Pcm.from_s16le(data, sample_rate_hz=24_000)
     return InProcessClipReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm
 
 
@@ -81,7 +81,7 @@ async def test_what_is_asked_of_the_sound_is_done(spoken: Spoken, reference: Pcm
         response_format="wav", sample_rate=16_000, loudness=-20, trim=True, input=f"{TEXT} [pause:1s] {TEXT}"
     )
     pcm = read(FORMATS[0], answer.content)
-    assert pcm.rate_hz == 16_000
+    assert pcm.sample_rate_hz == 16_000
     assert pcm.duration_s == pytest.approx(2 * reference.duration_s + 1, abs=0.2)
 
 

@@ -8,8 +8,8 @@ import httpx
 from support.in_process import serving, speech_service
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_core.model import VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
+from chatterbox_api_core.types import VoiceAudio, VoiceDraft
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_testkit.sounds import sine, wav
 

@@ -18,12 +18,12 @@ from support.in_process import serving, speech_service
 
 from chatterbox_api.connections import Connection
 from chatterbox_api_core.formats import FORMATS
-from chatterbox_api_core.model import AudioFormat
-from chatterbox_api_core.read_ahead import ReadAhead
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
-from chatterbox_api_core.speech_stream import SpeechStream
-from chatterbox_api_core.spool import Spool, SpoolBudget
+from chatterbox_api_core.speech._read_ahead import ReadAhead
+from chatterbox_api_core.speech._stream import SpeechStream
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
+from chatterbox_api_core.types import AudioFormat
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_http_litestar import HttpLimits

@@ -16,9 +16,9 @@ import openai
 import pytest
 from support.in_process import cpu_monitor, serving, speech_service
 
-from chatterbox_api_core.model import Capabilities, ClipLimits, Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechLimits
+from chatterbox_api_core.types import Capabilities, ClipLimits, Pcm, Utterance, VoicePrompt
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_http_litestar import HttpLimits
 from chatterbox_api_testkit.sounds import frequency_hz, sine, wav
@@ -55,7 +55,7 @@ class FailingEngine:
     def __init__(self, after: int) -> None:
         self._after = after
         self.capabilities = Capabilities(
-            clones=False, languages=(), rate_hz=24_000, concurrent=4, max_chars=400, speed=(0.25, 4)
+            supports_cloning=False, languages=(), sample_rate_hz=24_000, concurrent=4, max_chars=400, speed=(0.25, 4)
         )
 
     async def ready(self) -> None:
@@ -98,7 +98,7 @@ async def test_urlencoded_forms_are_forms_too() -> None:
 
 CLIENT = """
 import asyncio, httpx, json, sys
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 

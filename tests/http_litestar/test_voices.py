@@ -15,8 +15,8 @@ import pytest
 from support.in_process import cpu_monitor, serving, speech_service
 
 from chatterbox_api_core.errors import NotFound
-from chatterbox_api_core.model import ClipLimits, ClipReport, Pcm, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
+from chatterbox_api_core.types import ClipLimits, ClipReport, Pcm, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
@@ -61,7 +61,7 @@ async def test_a_voice_from_its_upload_to_its_removal(library: httpx.AsyncClient
     assert created["message"]
     report = created["report"]
     assert set(report) == {field.name for field in dataclasses.fields(ClipReport)}
-    assert (report["duration_s"], report["rate_hz"], report["channels"], report["media_type"]) == (
+    assert (report["duration_s"], report["sample_rate_hz"], report["channels"], report["media_type"]) == (
         *(1.5, 24000, 1),
         "audio/wav",
     )
@@ -300,12 +300,12 @@ async def test_a_download_of_a_voice_that_is_just_replaced_is_whole() -> None:
     class ReplacedMeanwhile(MemoryStore):
         on_audio: Callable[[], Awaitable[object]] | None = None
 
-        async def audio(self, voice: Voice) -> bytes:
+        async def read_clip(self, voice: Voice) -> bytes:
             if (meanwhile := self.on_audio) is not None:
                 self.on_audio = None
                 await meanwhile()
                 raise NotFound("It has been replaced.", field="voice")
-            return await super().audio(voice)
+            return await super().read_clip(voice)
 
     store = ReplacedMeanwhile()
     async with serving(speech_service(ToneSynthesizer()), store=store) as url:
@@ -342,7 +342,7 @@ async def test_a_clip_of_exactly_10_mib_is_taken_and_the_loop_goes_on() -> None:
 
 def large_wav(size_bytes: int) -> bytes:
     """A tone in a WAV file of exactly this size."""
-    second = wav(sine(400, 1, rate_hz=24_000))
+    second = wav(sine(400, 1, sample_rate_hz=24_000))
     sound = (second[44:] * (size_bytes // len(second[44:]) + 1))[: size_bytes - 44]
     sizes = (size_bytes - 8).to_bytes(4, "little"), len(sound).to_bytes(4, "little")
     return second[:4] + sizes[0] + second[8:40] + sizes[1] + sound

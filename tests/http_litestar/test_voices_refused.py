@@ -136,7 +136,7 @@ async def test_fields_that_are_missing(library: httpx.AsyncClient) -> None:
         (b"%PDF-1.7 nothing to hear", "invalid_audio"),
         (CLIP[:44], "invalid_audio"),
         (wav(sine(440, 0.5)), "audio_too_short"),
-        (wav(sine(440, 310, rate_hz=4000)), "audio_too_long"),
+        (wav(sine(440, 310, sample_rate_hz=4000)), "audio_too_long"),
     ],
     ids=["empty", "pdf", "header-only", "short", "long"],
 )

@@ -12,9 +12,9 @@ import pytest
 from support.in_process import serving, speech_service
 from support.pilot import PilotDetector, marked_wav, unmarked_wav
 
-from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
 from chatterbox_api_core.reference import ToneSynthesizer
+from chatterbox_api_core.speech.request_queue import RequestQueue
 from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_http_litestar import HttpLimits
@@ -28,7 +28,7 @@ async def client(
 ) -> AsyncGenerator[httpx.AsyncClient, None]:
     watermarks = None
     if detector is not None:
-        door = Admission(slots=1, queue=queue, wait_s=30)
+        door = RequestQueue(slots=1, queue=queue, wait_s=30)
         watermarks = Watermarks(detector=detector, clip_reader=InProcessClipReader(), door=door)
     async with serving(speech_service(ToneSynthesizer()), limits=limits, watermarks=watermarks) as url:
         async with httpx.AsyncClient(base_url=url, timeout=20) as found:

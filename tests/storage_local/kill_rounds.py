@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from chatterbox_api_core.model import VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import VoiceChanges, VoiceDraft
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -52,12 +52,12 @@ async def write(store: VoiceStore, task: int, names: Names, dice: random.Random,
         if kind == "add":
             await store.add(VoiceDraft(name), data)
         else:
-            voice = await store.find(old)
+            voice = await store.get_by_name(old)
             assert voice is not None
             if kind == "replace":
                 await store.replace(voice.id, data)
             elif kind == "rename":
-                await store.amend(voice.id, VoiceChanges(name=name))
+                await store.update(voice.id, VoiceChanges(name=name))
             else:
                 await store.remove(voice.id)
         say([task, "done", after])
@@ -87,8 +87,8 @@ async def look(folder: Path) -> list[dict[str, str]]:
         voices = await store.list(limit=1000)
         for voice in voices:
             task = int(voice.name[1 : voice.name.index("-")])
-            found[task][voice.name] = hashlib.sha256(await store.audio(voice)).hexdigest()
-            assert await store.find(voice.name) == voice
+            found[task][voice.name] = hashlib.sha256(await store.read_clip(voice)).hexdigest()
+            assert await store.get_by_name(voice.name) == voice
     assert len(os.listdir(folder / "audio")) == len(voices)  # noqa: PTH208
     return found
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from support.linearizability import Call
 
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import VoiceChanges, VoiceDraft
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -33,10 +33,10 @@ async def call(store: VoiceStore, dice: random.Random, ids: list[str]) -> Call:
         if kind == "add":
             voice_id = (await store.add(VoiceDraft(name), clip(dice.randrange(1000)))).id
         elif kind == "find":
-            found = await store.find(name)
+            found = await store.get_by_name(name)
             voice_id = None if found is None else found.id
         elif kind == "rename":
-            await store.amend(voice_id or "", VoiceChanges(name=name))
+            await store.update(voice_id or "", VoiceChanges(name=name))
         else:
             await store.remove(voice_id or "")
     except NameTaken:

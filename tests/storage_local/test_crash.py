@@ -19,7 +19,7 @@ KILLS = 200 if LONG else 40
 ONE_OF_EACH = """
 import asyncio, os, sys
 from pathlib import Path
-from chatterbox_api_core.model import VoiceAudio, VoiceDraft
+from chatterbox_api_core.types import VoiceAudio, VoiceDraft
 from chatterbox_api_storage_local.store import LocalStore
 
 async def main():

@@ -11,7 +11,7 @@ import pytest
 from storage_local.faults import FaultyFiles, mount, small_disk
 
 from chatterbox_api_core.errors import ChatterboxError, NotFound, StorageFailed, Unavailable
-from chatterbox_api_core.model import VoiceChanges, VoiceDraft
+from chatterbox_api_core.types import VoiceChanges, VoiceDraft
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -46,7 +46,7 @@ async def run_all(store: LocalStore) -> tuple[Library, list[ChatterboxError]]:
             library = after
 
     async def id_of(name: str) -> str:
-        voice = await store.find(name)
+        voice = await store.get_by_name(name)
         return "" if voice is None else voice.id
 
     await attempt(lambda: store.add(VoiceDraft("Anna"), clip(1)), {"Anna": 1})
@@ -54,7 +54,7 @@ async def run_all(store: LocalStore) -> tuple[Library, list[ChatterboxError]]:
     anna, bert = await id_of("Anna"), await id_of("Bert")
     await attempt(lambda: store.replace(anna, clip(3)), library | {"Anna": 3})
     renamed = {("Anne" if name == "Anna" else name): seed for name, seed in library.items()}
-    await attempt(lambda: store.amend(anna, VoiceChanges(name="Anne")), renamed)
+    await attempt(lambda: store.update(anna, VoiceChanges(name="Anne")), renamed)
     await attempt(lambda: store.remove(bert), {name: seed for name, seed in library.items() if name != "Bert"})
     if "Bert" not in library:
         await attempt(lambda: store.add(VoiceDraft("Bert"), clip(4)), library | {"Bert": 4})
@@ -65,10 +65,10 @@ async def check(store: LocalStore, library: Library) -> None:
     voices = {voice.name: voice for voice in await store.list()}
     assert set(voices) == set(library)
     for name, seed in library.items():
-        assert await store.find(name) == voices[name]
-        assert await store.audio(voices[name]) == clip(seed).data
+        assert await store.get_by_name(name) == voices[name]
+        assert await store.read_clip(voices[name]) == clip(seed).data
     for name in {"Anna", "Anne", "Bert"} - set(library):
-        assert await store.find(name) is None
+        assert await store.get_by_name(name) is None
 
 
 async def operations(folder: Path) -> int:
@@ -133,8 +133,8 @@ async def test_a_full_disk_refuses_writes_and_serves_reads(tmp_path: Path) -> No
             failures = 0
             for _ in range(1000):  # the database alone
                 try:
-                    voice = await store.amend((await store.list())[0].id, VoiceChanges(consent="x" * 100_000))
-                    voice = await store.amend(voice.id, VoiceChanges(consent=None))
+                    voice = await store.update((await store.list())[0].id, VoiceChanges(consent="x" * 100_000))
+                    voice = await store.update(voice.id, VoiceChanges(consent=None))
                 except StorageFailed as error:
                     assert error.code == "storage_full"
                     failures += 1
@@ -143,9 +143,9 @@ async def test_a_full_disk_refuses_writes_and_serves_reads(tmp_path: Path) -> No
             assert failures
             assert len(list((disk / "voices" / "audio").iterdir())) == len(library)
             for name, seed in library.items():
-                found = await store.find(name)
+                found = await store.get_by_name(name)
                 assert found is not None
-                assert await store.audio(found) == clip(seed, size_bytes=1000).data
+                assert await store.read_clip(found) == clip(seed, size_bytes=1000).data
             await store.ready()
             ballast.unlink()
             await store.add(VoiceDraft("late"), clip(1))
@@ -159,8 +159,8 @@ async def test_a_disk_that_is_full_from_the_start_is_read(tmp_path: Path) -> Non
             voice = await store.add(VoiceDraft("Anna"), clip(1))
         fill(disk / "ballast")
         async with LocalStore.open(disk / "voices") as store:
-            assert await store.find("anna") == voice
-            assert await store.audio(voice) == clip(1).data
+            assert await store.get_by_name("anna") == voice
+            assert await store.read_clip(voice) == clip(1).data
             await store.ready()
             with pytest.raises(StorageFailed) as caught:
                 await store.add(VoiceDraft("Bert"), clip(2, size_bytes=10_000))
@@ -177,19 +177,19 @@ async def test_a_disk_that_becomes_read_only_is_read(tmp_path: Path) -> None:
             await refuses_writes_and_reads(store)
         mount("-o", "remount,rw", str(disk))
         async with LocalStore.open(disk / "voices") as store:
-            await store.amend(voice.id, VoiceChanges(language="de"))
+            await store.update(voice.id, VoiceChanges(language="de"))
 
 
 async def refuses_writes_and_reads(store: LocalStore) -> None:
-    voice = await store.find("anna")
+    voice = await store.get_by_name("anna")
     assert voice is not None
-    assert await store.audio(voice) == clip(1).data
+    assert await store.read_clip(voice) == clip(1).data
     assert await store.list() == (voice,)
     await store.ready()
     for call in (
         store.add(VoiceDraft("Bert"), clip(2)),
         store.replace(voice.id, clip(2)),
-        store.amend(voice.id, VoiceChanges(language="de")),
+        store.update(voice.id, VoiceChanges(language="de")),
         store.set_default(voice.id),
         store.remove(voice.id),
     ):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatterbox_api_core.errors import ConfigurationError, NotFound, StorageFailed, Unavailable
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_storage_local import database
 from chatterbox_api_storage_local.files import ClipFolder
 from chatterbox_api_storage_local.plugin import library_folder, plugin
@@ -41,12 +41,12 @@ def write_database(folder: Path, statement: str) -> None:
 async def is_damaged(folder: Path, voice: Voice) -> None:
     async with LocalStore.open(folder) as store:
         with pytest.raises(StorageFailed) as caught:
-            await store.audio(voice)
+            await store.read_clip(voice)
         assert (caught.value.code, caught.value.field) == ("voice_damaged", "voice")
         assert caught.value.remedy
-        assert await store.find("anna") == voice, "the voice is still known"
+        assert await store.get_by_name("anna") == voice, "the voice is still known"
         replaced = await store.replace(voice.id, clip(2))
-        assert await store.audio(replaced) == clip(2).data, "and can be mended"
+        assert await store.read_clip(replaced) == clip(2).data, "and can be mended"
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "longer", "empty", "missing"])
@@ -179,9 +179,9 @@ async def test_old_left_overs_are_swept(tmp_path: Path) -> None:
         aged(late)
         deadline_s = time.monotonic() + 5
         while late.exists() and time.monotonic() < deadline_s:
-            await store.find("anna")
+            await store.get_by_name("anna")
         assert not late.exists()
-        assert await store.audio(voice) == clip(1).data
+        assert await store.read_clip(voice) == clip(1).data
 
 
 async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path, monk
     async with LocalStore.open(tmp_path) as store:
         with pytest.raises(Unavailable):
             await store.add(VoiceDraft("Anna"), clip(1))
-        assert await store.find("anna") is None
+        assert await store.get_by_name("anna") is None
 
 
 async def test_a_folder_that_goes_away_is_unavailable(tmp_path: Path) -> None:
@@ -205,23 +205,28 @@ async def test_a_folder_that_goes_away_is_unavailable(tmp_path: Path) -> None:
     async with LocalStore.open(folder) as store:
         voice = await store.add(VoiceDraft("Anna"), clip(1))
         folder.rename(tmp_path / "moved")
-        for call in (store.ready(), store.audio(voice), store.add(VoiceDraft("Bert"), clip(2)), store.remove(voice.id)):
+        for call in (
+            store.ready(),
+            store.read_clip(voice),
+            store.add(VoiceDraft("Bert"), clip(2)),
+            store.remove(voice.id),
+        ):
             with pytest.raises(Unavailable) as caught:
                 await call
             assert caught.value.code == "storage_unavailable"
         (tmp_path / "moved").rename(folder)
         await store.ready()
-        assert await store.audio(voice) == clip(1).data
+        assert await store.read_clip(voice) == clip(1).data
 
 
 async def test_another_process_s_replacement_is_seen_at_once(tmp_path: Path) -> None:
     async with LocalStore.open(tmp_path) as one, LocalStore.open(tmp_path) as other:
         voice = await one.add(VoiceDraft("Anna"), clip(1))
-        assert await other.audio(voice) == clip(1).data
+        assert await other.read_clip(voice) == clip(1).data
         new = await other.replace(voice.id, clip(2))
         assert await one.find("anna") == new
         with pytest.raises(NotFound):
-            await one.audio(voice)
+            await one.read_clip(voice)
         await one.remove(voice.id)
         assert await other.list() == ()
 
@@ -229,7 +234,7 @@ async def test_another_process_s_replacement_is_seen_at_once(tmp_path: Path) -> 
 async def test_what_can_be_no_name_is_not_found(tmp_path: Path) -> None:
     async with LocalStore.open(tmp_path) as store:
         for text in ("\ud800", "a/b", "", "x" * 10_000):
-            assert await store.find(text) is None
+            assert await store.get_by_name(text) is None
             assert await store.get(text) is None
 
 
@@ -237,7 +242,7 @@ async def test_the_plugin_opens_the_folder_that_is_set(tmp_path: Path) -> None:
     async with plugin.open({"DATA_DIR": str(tmp_path)}) as store:
         await store.add(VoiceDraft("Anna"), clip(1))
     async with plugin.open({"DATA_DIR": "/nowhere", "VOICE_LIBRARY_DIR": str(tmp_path / "voices")}) as store:
-        assert await store.find("anna") is not None
+        assert await store.get_by_name("anna") is not None
     assert library_folder({}).name == "voices"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from support.effort import LONG
 from support.linearizability import Call, violations
 
-from chatterbox_api_core.names import canonical_name
+from chatterbox_api_core.voices.names import canonical_name
 from chatterbox_api_storage_local.store import LocalStore
 
 CALLS = 5_000 if LONG else 600
@@ -66,8 +66,8 @@ async def check_consistent(folder: Path) -> None:
     async with LocalStore.open(folder, sweep_age_s=-10) as store:
         voices = await store.list(limit=1000)
         for voice in voices:
-            assert await store.find(voice.name) == voice
-            assert len(await store.audio(voice)) == voice.size_bytes
+            assert await store.get_by_name(voice.name) == voice
+            assert len(await store.read_clip(voice)) == voice.size_bytes
         assert len({canonical_name(voice.name) for voice in voices}) == len(voices)
     assert len(list((folder / "audio").iterdir())) == len(voices)
     database = sqlite3.connect(folder / "voices.db")

@@ -23,8 +23,8 @@ from support.s3_faults import FaultProxy, Request
 from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -186,7 +186,7 @@ class History:
                 await self.add(store, name, alias if dice.random() < 0.3 else "")
             elif kind in ("rename", "add_alias", "drop_alias"):
                 with_alias = kind != "drop_alias" and (kind == "add_alias" or dice.random() < 0.2)
-                await self.amend(
+                await self.update(
                     store,
                     voice.id,
                     name=name if kind == "rename" else "",
@@ -206,7 +206,7 @@ class History:
         what = {"name": name, "alias": alias, "sha256": audio.sha256}
         return await self._voice("add", store.add(draft, audio), None, mark=mark, **what)
 
-    async def amend(
+    async def update(
         self, store: VoiceStore, voice_id: str, *, name: str = "", alias: str = "", dropped: str = ""
     ) -> Voice | None:
         changes = VoiceChanges(
@@ -215,7 +215,7 @@ class History:
             remove_aliases=(dropped,) if dropped else (),
         )
         what = {"name": name, "alias": alias, "dropped_alias": dropped}
-        return await self._voice("amend", store.amend(voice_id, changes), voice_id, **what)
+        return await self._voice("amend", store.update(voice_id, changes), voice_id, **what)
 
     async def replace(self, store: VoiceStore, voice_id: str) -> Voice | None:
         audio = self._clip()
@@ -231,13 +231,13 @@ class History:
         return await self._voice("get", store.get(voice_id), voice_id)
 
     async def find(self, store: VoiceStore, name: str) -> Voice | None:
-        return await self._voice("find", store.find(name), None, name=name)
+        return await self._voice("find", store.get_by_name(name), None, name=name)
 
     async def default(self, store: VoiceStore) -> Voice | None:
         return await self._voice("default", store.default(), None)
 
     async def audio(self, store: VoiceStore, voice: Voice) -> None:
-        data = await self._recorded("audio", store.audio(voice), voice.id, sha256=voice.sha256)
+        data = await self._recorded("audio", store.read_clip(voice), voice.id, sha256=voice.sha256)
         assert data is None or data == self.clips[voice.sha256], "not the bytes that were sent"
 
     def _clip(self) -> VoiceAudio:

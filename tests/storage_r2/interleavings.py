@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 from unittest import mock
 
-from chatterbox_api_core import names, revisions
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, Unavailable
-from chatterbox_api_core.revisions import canonical_names
+from chatterbox_api_core.voices import names, revisions
+from chatterbox_api_core.voices.revisions import canonical_names
 from chatterbox_api_storage_r2 import documents, records
 from chatterbox_api_storage_r2.bucket import Conflict, Doubtful, Listed, Stored
 from chatterbox_api_storage_r2.records import claim_key, parsed_record, voice_id_of

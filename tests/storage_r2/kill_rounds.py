@@ -27,8 +27,8 @@ from storage_r2.library_contents import contents_of, sweep_all
 from support.r2_stores import open_store
 from support.s3_servers import S3Server
 
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
 PREFIX: Final = "killed"
@@ -63,12 +63,12 @@ async def write(store: VoiceStore, task: int, names: Names, dice: random.Random,
         if kind == "add":
             await store.add(VoiceDraft(name), audio(new))
         else:
-            voice = await store.find(old)
+            voice = await store.get_by_name(old)
             assert voice is not None
             if kind == "replace":
                 await store.replace(voice.id, audio(new))
             elif kind == "rename":
-                await store.amend(voice.id, VoiceChanges(name=name))
+                await store.update(voice.id, VoiceChanges(name=name))
             else:
                 await store.remove(voice.id)
         say([task, "done", after])
@@ -104,8 +104,8 @@ async def found_with(server: S3Server, mirror: Path | None, voices: dict[str, Vo
         assert {voice.id: voice for voice in await store.list(limit=1000)} == voices
         for voice in voices.values():
             task = int(voice.name[1 : voice.name.index("-")])
-            found[task][voice.name] = hashlib.sha256(await store.audio(voice)).hexdigest()
-            assert await store.find(voice.name) == voice
+            found[task][voice.name] = hashlib.sha256(await store.read_clip(voice)).hexdigest()
+            assert await store.get_by_name(voice.name) == voice
     return found
 
 

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 from support.r2_stores import connection_to
 from support.s3_servers import S3Server
 
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.revisions import canonical_names
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.revisions import canonical_names
 from chatterbox_api_storage_r2.documents import read
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket

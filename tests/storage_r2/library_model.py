@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from support.linearizability import explained
 
-from chatterbox_api_core.model import Voice
+from chatterbox_api_core.types import Voice
 
 __all__ = ["NEVER_NS", "Call", "State", "violations"]
 

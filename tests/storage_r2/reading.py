@@ -13,8 +13,8 @@ from typing import Any
 
 from storage_r2.memory_bucket import MemoryBucket, etag_of
 
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceDraft
-from chatterbox_api_core.names import new_voice_id
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
+from chatterbox_api_core.voices.names import new_voice_id
 from chatterbox_api_storage_r2.bucket import Stored
 from chatterbox_api_storage_r2.documents import write
 from chatterbox_api_storage_r2.mirror import Mirror

@@ -15,7 +15,7 @@ from support.s3_faults import FaultProxy, Request
 from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
-from chatterbox_api_core.model import VoiceChanges, VoiceDraft
+from chatterbox_api_core.types import VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.bucket import Doubtful
 from chatterbox_api_storage_r2.documents import write
 from chatterbox_api_storage_r2.joining import check_conditions, library_in
@@ -27,8 +27,8 @@ from chatterbox_api_storage_r2.store import R2Store
 
 WRITES: Mapping[str, Callable[[R2Store, str], Awaitable[Any]]] = {
     "add": lambda store, _: store.add(VoiceDraft("new"), AUDIO),
-    "rename": lambda store, anna: store.amend(anna, VoiceChanges(name="new")),
-    "alias": lambda store, anna: store.amend(anna, VoiceChanges(add_aliases=("new",))),
+    "rename": lambda store, anna: store.update(anna, VoiceChanges(name="new")),
+    "alias": lambda store, anna: store.update(anna, VoiceChanges(add_aliases=("new",))),
     "replace": lambda store, anna: store.replace(anna, AUDIO),
     "default": lambda store, anna: store.set_default(anna),
     "no default": lambda store, _: store.set_default(None),

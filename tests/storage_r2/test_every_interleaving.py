@@ -14,8 +14,8 @@ import pytest
 from storage_r2.interleavings import Broken, Explorer, ModelBucket, Objects, Outcome, voices
 from storage_r2.memory_bucket import MemoryBucket
 
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.revisions import amended, canonical_names, replaced
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.revisions import amended, canonical_names, replaced
 from chatterbox_api_storage_r2 import protocol
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
 from chatterbox_api_storage_r2.documents import Body, Document, Lost, read
@@ -70,7 +70,7 @@ class World:
         return self.sweep(before=TOMORROW, clip_of=unknown)
 
     def renaming(self, name: str, new: str) -> Callable[[], Coroutine[Any, Any, Any]]:
-        return self.amend(self.ids[name], VoiceChanges(name=new))
+        return self.update(self.ids[name], VoiceChanges(name=new))
 
 
 def certain(objects: Objects, outcomes: tuple[Outcome, ...], ended: tuple[str, ...] = ()) -> None:
@@ -149,7 +149,7 @@ async def one_voice_renamed_twice(w: World) -> Any:
 @case
 async def renamed_and_named_back(w: World) -> Any:
     await w.having("M")
-    other = w.amend(w.ids["M"], VoiceChanges(name="N", add_aliases=("M",)))
+    other = w.update(w.ids["M"], VoiceChanges(name="N", add_aliases=("M",)))
     return (w.renaming("M", "N"), other), certain
 
 
@@ -157,7 +157,7 @@ async def renamed_and_named_back(w: World) -> Any:
 async def alias_of_one_name_of_another(w: World) -> Any:
     await w.having("M")
     return (
-        w.amend(w.ids["M"], VoiceChanges(add_aliases=("N",))),
+        w.update(w.ids["M"], VoiceChanges(add_aliases=("N",))),
         w.add(VoiceDraft("N"), clip("b")),
     ), one_of_two
 
@@ -166,8 +166,8 @@ async def alias_of_one_name_of_another(w: World) -> Any:
 async def alias_freed_and_taken(w: World) -> Any:
     await w.having("M", "P")
     return (
-        w.amend(w.ids["M"], VoiceChanges(name="Q")),
-        w.amend(w.ids["P"], VoiceChanges(add_aliases=("M",))),
+        w.update(w.ids["M"], VoiceChanges(name="Q")),
+        w.update(w.ids["P"], VoiceChanges(add_aliases=("M",))),
     ), certain
 
 
@@ -276,7 +276,7 @@ async def test_every_promise_is_kept(name: str) -> None:
 class ReadsAfterClaiming(BucketLibrary):
     """Rule 2 left out."""
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Versioned:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Versioned:
         while True:
             _, _, voice = await self._live(voice_id)
             changed = amended(voice, changes)

@@ -26,8 +26,8 @@ from support.s3_faults import Request
 from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, NameTaken, StorageFailed, Unavailable
-from chatterbox_api_core.model import Voice, VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.bucket import Doubtful
 from chatterbox_api_storage_r2.documents import read, write
 from chatterbox_api_storage_r2.joining import library_in
@@ -95,12 +95,12 @@ OPERATIONS: Final = {
         {"new": NEW, "second": NEW},
     ),
     "rename": Operation(
-        lambda store, voice, n: store.amend(voice.id, VoiceChanges(name=f"new {n}")),
+        lambda store, voice, n: store.update(voice.id, VoiceChanges(name=f"new {n}")),
         LIVING,
         LIVING | {"old": None, "new": OLD},
     ),
     "alias": Operation(
-        lambda store, voice, n: store.amend(voice.id, VoiceChanges(add_aliases=(f"new {n}",))),
+        lambda store, voice, n: store.update(voice.id, VoiceChanges(add_aliases=(f"new {n}",))),
         LIVING,
         LIVING | {"new": OLD},
     ),
@@ -176,7 +176,7 @@ async def test_whichever_request_of_the_first_start_fails_there_is_one_library(s
             outcomes[outcome] += 1
             line.plan("pass", nth=0)
             async with open_store(s3_server, prefix=prefix, url=line.url) as store:
-                assert await store.find("Anna") == made
+                assert await store.get_by_name("Anna") == made
                 assert await library_of(s3_server, prefix) == library_id
                 await store.add(VoiceDraft("Bert"), NEW_CLIP)
     assert outcomes.total() >= 2
@@ -247,10 +247,10 @@ async def failing(line: LineWithOneFault, fault: str, n: int, work: Awaitable[ob
 async def find_all(store: VoiceStore, voice: Voice, n: str, operation: Operation) -> Found:
     found: Found = {}
     for name in operation.before:
-        seen = await store.default() if name == "default" else await store.find(f"{name} {n}")
+        seen = await store.default() if name == "default" else await store.get_by_name(f"{name} {n}")
         if seen is not None and operation.before is LIVING:
             assert seen.id == voice.id
-        found[name] = None if seen is None else hashlib.sha256(await store.audio(seen)).hexdigest()
+        found[name] = None if seen is None else hashlib.sha256(await store.read_clip(seen)).hexdigest()
     return found
 
 

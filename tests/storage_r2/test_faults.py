@@ -26,9 +26,9 @@ from support.s3_faults import FaultProxy, Request
 from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, Unavailable
-from chatterbox_api_core.model import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.speech import SpeechService
+from chatterbox_api_core.types import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.sounds import frequency_hz, middle

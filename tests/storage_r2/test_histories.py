@@ -15,8 +15,8 @@ from storage_r2.library_model import NEVER_NS, Call, State, violations
 from support.r2_stores import new_prefix
 from support.s3_servers import S3Server
 
-from chatterbox_api_core.model import Voice
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice
 
 LONG = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 CALLS = 10_000 if LONG else 500
@@ -67,9 +67,9 @@ async def look_at_all(history: History, stores: tuple[VoiceStore, ...]) -> dict[
         for voice_id in [*history.voices, *listed]:
             assert await history.get(store, voice_id) == listed.get(voice_id)
         for voice in listed.values():
-            assert await store.audio(voice) == history.clips[voice.sha256]
+            assert await store.read_clip(voice) == history.clips[voice.sha256]
             for name in (voice.name, *voice.aliases):
-                assert await store.find(name) == voice
+                assert await store.get_by_name(name) == voice
         seen.append(listed)
     assert seen[0] == seen[1]
     return seen[0]

@@ -10,7 +10,7 @@ import pytest
 from storage_r2.reading import AUDIO, a_voice, body_of, key_of, scene, versioned
 
 from chatterbox_api_core.errors import StorageFailed, Unavailable
-from chatterbox_api_core.model import Voice, VoiceChanges, VoiceDraft
+from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.bucket import Stored
 from chatterbox_api_storage_r2.records import DEFAULT, LIBRARY, Record, Versioned, claim_key
 
@@ -35,7 +35,7 @@ async def test_what_is_not_fresh_is_asked_for_once_and_then_fresh() -> None:
 async def test_what_another_server_has_changed_is_seen_once_it_is_not_fresh() -> None:
     async with scene() as it:
         anna, berta = await it.known("Anna"), await it.known("Berta")
-        await it.other.amend(anna.id, VoiceChanges(name="Carla"))
+        await it.other.update(anna.id, VoiceChanges(name="Carla"))
         await it.other.remove(berta.id)
         assert voice_of(await it.reader.get(berta.id)) == berta
         it.clock.now += 30.1
@@ -93,14 +93,14 @@ async def test_an_unknown_id_or_name_is_asked_for_each_time() -> None:
 async def test_a_new_name_is_found_although_the_voice_is_fresh_here() -> None:
     async with scene() as it:
         anna = await it.known("Anna")
-        await it.other.amend(anna.id, VoiceChanges(name="Berta"))
+        await it.other.update(anna.id, VoiceChanges(name="Berta"))
         assert voice_of(await it.reader.find("berta")).id == anna.id
 
 
 async def test_a_name_that_moved_is_found_at_its_new_voice() -> None:
     async with scene() as it:
         old = await it.known("Anna")
-        await it.other.amend(old.id, VoiceChanges(name="Other"))
+        await it.other.update(old.id, VoiceChanges(name="Other"))
         new = await it.add("Anna")
         it.clock.now += 30.1
         assert voice_of(await it.reader.find("anna")).id == new.id
@@ -165,7 +165,7 @@ async def test_a_late_old_answer_undoes_nothing() -> None:
     async with scene() as it:
         anna = await it.known("Anna")
         it.clock.now += 31
-        changed = await it.other.amend(anna.id, VoiceChanges(name="Berta"))
+        changed = await it.other.update(anna.id, VoiceChanges(name="Berta"))
         it.forget_requests()
         it.bucket.hold = asyncio.Event()
         waiting = asyncio.create_task(it.reader.get(anna.id))
@@ -227,7 +227,7 @@ async def test_a_bucket_that_is_away_is_tried_every_few_seconds_only() -> None:
 async def test_a_bucket_that_takes_too_long_is_waited_for_in_the_background() -> None:
     async with scene(revalidate_s=0.01) as it:
         anna, carla = await it.known("Anna"), await it.known("Carla")
-        await it.other.amend(anna.id, VoiceChanges(name="Berta"))
+        await it.other.update(anna.id, VoiceChanges(name="Berta"))
         it.forget_requests()
         it.clock.now += 31
         hold = it.bucket.hold = asyncio.Event()
@@ -285,7 +285,7 @@ async def test_a_page_reads_what_has_changed_alone() -> None:
         assert it.bucket.requests == {"get": 100, "list": 1}
         assert await it.reader.page(voices[49].id, 3) == tuple(voices[50:53])
         await it.other.remove(voices[0].id)
-        await it.other.amend(voices[1].id, VoiceChanges(name="changed"))
+        await it.other.update(voices[1].id, VoiceChanges(name="changed"))
         it.forget_requests()
         assert len(await it.reader.page(None, 1000)) == 100
         assert it.requests() == 0

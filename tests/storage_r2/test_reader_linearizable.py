@@ -17,7 +17,7 @@ from storage_r2.memory_bucket import MemoryBucket
 from storage_r2.reading import AUDIO, LIBRARY_ID
 
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import Voice, VoiceChanges, VoiceDraft
+from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.bucket import Stored
 from chatterbox_api_storage_r2.documents import write
 from chatterbox_api_storage_r2.mirror import Mirror
@@ -127,7 +127,7 @@ class Run:
                     made = await library.add(VoiceDraft(name), AUDIO)
                     await reader.wrote(voice(made).id, made)
                 elif kind == "amend":
-                    await reader.wrote(voice_id, await library.amend(voice_id, VoiceChanges(name=name)))
+                    await reader.wrote(voice_id, await library.update(voice_id, VoiceChanges(name=name)))
                 elif kind == "default":
                     await library.set_default(voice_id)
                     await reader.wrote_default(voice_id)

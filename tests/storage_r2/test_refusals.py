@@ -20,7 +20,7 @@ from support.s3_faults import FaultProxy, Request
 from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, Unavailable
-from chatterbox_api_core.model import VoiceChanges, VoiceDraft
+from chatterbox_api_core.types import VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.store import R2Store
 
 SAID_S: Final = 10.0
@@ -164,8 +164,8 @@ async def answers(store: R2Store, witness: R2Store, row: Row) -> None:
     anna, bert, carl, dora = before
     calls: list[Awaitable[Any]] = [
         store.add(VoiceDraft("new", ("alias of new",)), AUDIO),
-        store.amend(anna.id, VoiceChanges(name="anna2")),
-        store.amend(bert.id, VoiceChanges(add_aliases=("alias of bert",))),
+        store.update(anna.id, VoiceChanges(name="anna2")),
+        store.update(bert.id, VoiceChanges(add_aliases=("alias of bert",))),
         store.replace(carl.id, AUDIO),
         store.set_default(anna.id),
         store.remove(dora.id),

@@ -14,7 +14,7 @@ from storage_r2.memory_bucket import MemoryBucket
 from storage_r2.reading import AUDIO, scene
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_core.model import VoiceChanges, VoiceDraft
+from chatterbox_api_core.types import VoiceChanges, VoiceDraft
 from chatterbox_api_storage_r2.clips import Clips
 from chatterbox_api_storage_r2.documents import Lost, read
 from chatterbox_api_storage_r2.joining import library_in
@@ -34,7 +34,7 @@ async def test_a_voice_that_was_removed_swept_and_fenced_does_not_come_back() ->
     async with scene() as here:
         anna = await here.known("Anna")
         elsewhere = BucketLibrary(here.bucket)
-        await here.reader.wrote(anna.id, await elsewhere.amend(anna.id, VoiceChanges(language="de")))
+        await here.reader.wrote(anna.id, await elsewhere.update(anna.id, VoiceChanges(language="de")))
         await elsewhere.remove(anna.id)
         here.bucket.objects.pop(voice_key(anna.id))  # as the sweep does
         new = (await elsewhere.add(VoiceDraft("Anna"), AUDIO)).record.voice
@@ -60,7 +60,7 @@ async def test_a_clip_that_is_named_is_not_discarded_by_a_writer_that_has_lost_s
         library._write = written  # type: ignore[method-assign]
         await written(*args, **options)  # type: ignore[arg-type]
         for _ in range(17):
-            await library.amend(added.voice.id, VoiceChanges(language="de"))  # type: ignore[union-attr]
+            await library.update(added.voice.id, VoiceChanges(language="de"))  # type: ignore[union-attr]
         raise Lost(await read(bucket, voice_key(added.voice.id)))  # type: ignore[union-attr]
 
     library._write = losing_sight  # type: ignore[assignment, method-assign]

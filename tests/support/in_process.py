@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from chatterbox_api.connections import ConnectionLimits
 from chatterbox_api.server import hold_port, listening
-from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore
-from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import SpeechLimits, SpeechService
-from chatterbox_api_core.spool import SpoolBudget
+from chatterbox_api_core.speech.request_queue import RequestQueue
+from chatterbox_api_core.speech.spool import SpoolBudget
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.voice_resolver import VoiceResolver
 from chatterbox_api_core.watermarks import Watermarks
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
@@ -43,7 +43,7 @@ def speech_service(
         synthesizer=synthesizer,
         encoders=encoders or [PyavEncoder()],
         voices=VoiceResolver(library=library_of(store), clip_reader=InProcessClipReader(), sample=sample),
-        admission=Admission(slots=slots or synthesizer.capabilities.concurrent, queue=queue, wait_s=wait_s),
+        admission=RequestQueue(slots=slots or synthesizer.capabilities.max_concurrency, queue=queue, wait_s=wait_s),
         limits=limits,
         spool_budget=spool_budget,
     )

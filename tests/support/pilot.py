@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError
-from chatterbox_api_core.model import Pcm, WatermarkFinding
 from chatterbox_api_core.plugins import WATERMARK_DETECTORS, Plugin, Ready
 from chatterbox_api_core.ports import WatermarkDetector
+from chatterbox_api_core.types import Pcm, WatermarkFinding
 from chatterbox_api_testkit.sounds import sine, wav
 
 __all__ = ["PilotDetector", "installed_pilot", "marked_wav", "plugin", "unmarked_wav"]
@@ -57,7 +57,7 @@ class PilotDetector:
 
 def _share(pcm: Pcm) -> float:
     """Of the energy, at the pilot's frequency; from 0 to 1."""
-    turn = 2 * math.cos(2 * math.pi * _HZ / pcm.rate_hz)
+    turn = 2 * math.cos(2 * math.pi * _HZ / pcm.sample_rate_hz)
     before = last = energy = 0.0
     for value in pcm.samples:
         before, last = last, value + turn * last - before
@@ -84,8 +84,8 @@ def installed_pilot(folder: Path) -> dict[str, str]:
 
 
 def marked_wav(duration_s: float = 1.5) -> bytes:
-    return wav(sine(_HZ, duration_s, rate_hz=16_000))
+    return wav(sine(_HZ, duration_s, sample_rate_hz=16_000))
 
 
 def unmarked_wav(duration_s: float = 1.5) -> bytes:
-    return wav(sine(440.0, duration_s, rate_hz=16_000))
+    return wav(sine(440.0, duration_s, sample_rate_hz=16_000))

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import httpx
 
-from chatterbox_api_core.model import ClipLimits, VoiceAudio, VoiceDraft
+from chatterbox_api_core.types import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 from support.r2_stores import open_store
@@ -62,7 +62,7 @@ def settings_for(server: S3Server, *, prefix: str, url: str | None = None) -> di
 @functools.cache
 def clip(hz: float) -> bytes:
     """A recording of a tone, which a tone engine then speaks in."""
-    return wav(sine(hz, _CLIP_S, rate_hz=16_000))
+    return wav(sine(hz, _CLIP_S, sample_rate_hz=16_000))
 
 
 def is_clip(request: Request) -> bool:

@@ -21,7 +21,7 @@ from chatterbox_api_core.errors import (
     SynthesisFailed,
     Unavailable,
 )
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 from chatterbox_api_worker.spec import Timeouts
 
@@ -51,7 +51,7 @@ class Clip:
     """A voice that counts how often it is fetched."""
 
     def __init__(self, key: str = "a", *, first: float = 0.5) -> None:
-        self.fetched, self._pcm = 0, Pcm.from_floats([first, *map(float, key.encode())], rate_hz=16_000)
+        self.fetched, self._pcm = 0, Pcm.from_floats([first, *map(float, key.encode())], sample_rate_hz=16_000)
         self.prompt = VoicePrompt(key * 64, self._fetch)
 
     async def _fetch(self) -> Pcm:

@@ -105,8 +105,8 @@ def upstream(upstreams: Callable[[str], Any], model_name: str) -> Any:
 def clip() -> Callable[..., torch.Tensor]:
     """Makes a clip of a buzz and some noise, of shape (n,)."""
 
-    def make(hz: float = 150.0, duration_s: float = 6.0, rate_hz: int = 24_000) -> torch.Tensor:
-        at_s = torch.arange(round(duration_s * rate_hz)) / rate_hz
+    def make(hz: float = 150.0, duration_s: float = 6.0, sample_rate_hz: int = 24_000) -> torch.Tensor:
+        at_s = torch.arange(round(duration_s * sample_rate_hz)) / sample_rate_hz
         buzz = sum(torch.sin(2 * math.pi * hz * k * at_s) / k for k in range(1, 9))
         chance = torch.Generator().manual_seed(round(hz))
         return torch.as_tensor(0.1 * buzz + 0.02 * torch.randn(len(at_s), generator=chance)).float()

@@ -98,11 +98,11 @@ def test_a_clip_of_5_minutes_is_heard_for_30_seconds(engine: Engine, clip: Calla
 
 
 @pytest.mark.parametrize(
-    ("model_name", "rate_hz"),
+    ("model_name", "sample_rate_hz"),
     [("original", 8_000), ("original", 16_000), ("original", 44_100), ("original", 96_000), ("turbo", 96_000)],
 )
-def test_clips_of_any_rate_can_be_heard(engine: Engine, clip: Callable[..., torch.Tensor], rate_hz: int) -> None:
-    assert can_be_spoken_in(engine, engine.prepare(clip(duration_s=5.1, rate_hz=rate_hz), rate_hz))
+def test_clips_of_any_rate_can_be_heard(engine: Engine, clip: Callable[..., torch.Tensor], sample_rate_hz: int) -> None:
+    assert can_be_spoken_in(engine, engine.prepare(clip(duration_s=5.1, sample_rate_hz=sample_rate_hz), sample_rate_hz))
 
 
 def strange(name: str, usual: torch.Tensor) -> torch.Tensor:
@@ -146,7 +146,7 @@ def test_strange_clips_can_be_heard(engine: Engine, clip: Callable[..., torch.Te
 @pytest.mark.parametrize("model_name", ["original", "turbo"])
 def test_the_shortest_clip_can_be_heard(engine: Engine, clip: Callable[..., torch.Tensor]) -> None:
     shortest_s = engine._model.min_clip_s + 0.01
-    assert can_be_spoken_in(engine, engine.prepare(clip(duration_s=shortest_s, rate_hz=8_000), 8_000))
+    assert can_be_spoken_in(engine, engine.prepare(clip(duration_s=shortest_s, sample_rate_hz=8_000), 8_000))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_it_speaks_shows_and_checks(
 
 def a_take(hear: ModuleType, voice: Any, kind: str, hz: float, duration_s: float, *, tokens: int = 40) -> Any:
     text = hear.TEXTS[kind]
-    return hear.Take(kind, text, voice, voice_like(hz, duration_s, rate_hz=8_000), tokens, 200, duration_s / 2)
+    return hear.Take(kind, text, voice, voice_like(hz, duration_s, sample_rate_hz=8_000), tokens, 200, duration_s / 2)
 
 
 def test_what_a_trained_model_would_do_is_accepted_and_its_opposite_is_not(hear: ModuleType) -> None:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.model import Capabilities
-from chatterbox_api_core.parameters import check_params
+from chatterbox_api_core.speech.parameters import check_parameters
+from chatterbox_api_core.types import Capabilities
 from chatterbox_api_synth_chatterbox.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.models import MODELS, max_tokens
 
@@ -22,9 +22,14 @@ def checked(name: str, params: dict[str, Any]) -> dict[str, Any]:
     """As the service checks what comes in."""
     model = MODELS[name]
     declared = Capabilities(
-        clones=True, languages=model.languages, rate_hz=24_000, concurrent=1, max_chars=300, params=model.params
+        supports_cloning=True,
+        languages=model.languages,
+        sample_rate_hz=24_000,
+        concurrent=1,
+        max_chars=300,
+        params=model.params,
     )
-    return check_params(params, capabilities=declared)
+    return check_parameters(params, capabilities=declared)
 
 
 def speak(engine: Engine, text: str = "Hello.", /, **params: Any) -> torch.Tensor:

@@ -93,7 +93,7 @@ async def it_survives_what_does_not_harm_it(process: Process) -> None:
         assert behind == good, fault
     silence = struct.pack("32000f", *[0.0] * 32_000)
     with pytest.raises(InvalidAudio):
-        await process.run({"do": "prepare", "rate_hz": 16_000}, silence)
+        await process.run({"do": "prepare", "sample_rate_hz": 16_000}, silence)
     assert await process.say() == good
     assert process.pid == pid
 

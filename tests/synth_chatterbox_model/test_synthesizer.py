@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from chatterbox_api_core.errors import InvalidAudio, Unavailable
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.plugins import Incomplete, Ready
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_chatterbox.plugin import plugin
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 from chatterbox_api_testkit.sounds import voice_like

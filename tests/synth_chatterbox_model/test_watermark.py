@@ -22,8 +22,8 @@ import pytest
 import pytest_asyncio
 
 from chatterbox_api_core.errors import ConfigurationError
-from chatterbox_api_core.model import ClipLimits, Pcm, WatermarkFinding
 from chatterbox_api_core.plugins import Ready
+from chatterbox_api_core.types import ClipLimits, Pcm, WatermarkFinding
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
@@ -61,7 +61,7 @@ def through(sound: Pcm, name: str, **effects: Any) -> Pcm:
     encoder = next(found for found in (PyavEncoder(), SoundfileEncoder()) if name in {f.name for f in found.formats})
     chosen = next(offered for offered in encoder.formats if offered.name == name)
     sink = BytesIO()
-    encoding = encoder.open(chosen, sink, rate_hz=sound.rate_hz, complete=True, **effects)
+    encoding = encoder.open(chosen, sink, sample_rate_hz=sound.sample_rate_hz, complete=True, **effects)
     encoding.feed(sound)
     encoding.finish()
     return InProcessClipReader().decode(sink.getvalue(), limits=ANY).pcm
@@ -81,7 +81,7 @@ def detect() -> Callable[[Pcm], float]:
     job, context = load({}, lambda _: None)["detect"], cast("JobContext", None)  # the job has no steps
 
     def confidence(sound: Pcm) -> float:
-        answer, _ = job({"rate_hz": sound.rate_hz}, bytes(sound.samples.cast("B")), context)
+        answer, _ = job({"sample_rate_hz": sound.sample_rate_hz}, bytes(sound.samples.cast("B")), context)
         return float(answer["confidence"])
 
     return confidence
@@ -93,7 +93,9 @@ def perth() -> Any:
 
 
 def marked(sound: Pcm) -> Pcm:
-    return Pcm(memoryview(perth().apply_watermark(array(sound), sample_rate=sound.rate_hz)), sound.rate_hz)
+    return Pcm(
+        memoryview(perth().apply_watermark(array(sound), sample_rate=sound.sample_rate_hz)), sound.sample_rate_hz
+    )
 
 
 def speech_like(seed: int, duration_s: float = 5.0) -> Pcm:
@@ -171,8 +173,8 @@ def test_a_sound_is_judged_as_a_whole() -> None:
 
 def test_of_a_steady_hum_perth_tells_nothing() -> None:
     """Of the test kit's buzz at one pitch it takes one for marked that is not, and of another loses the mark."""
-    assert detect()(voice_like(120, 5.0, rate_hz=RATE_HZ)) > THRESHOLD
-    assert detect()(marked(voice_like(180, 5.0, rate_hz=RATE_HZ))) < THRESHOLD
+    assert detect()(voice_like(120, 5.0, sample_rate_hz=RATE_HZ)) > THRESHOLD
+    assert detect()(marked(voice_like(180, 5.0, sample_rate_hz=RATE_HZ))) < THRESHOLD
 
 
 @pytest_asyncio.fixture
@@ -214,7 +216,7 @@ async def test_who_leaves_leaves_it_ready_for_the_next(detector: PerthDetector) 
 
 
 async def test_what_is_no_sound_carries_no_mark(detector: PerthDetector) -> None:
-    for silent in (pcm([]), pcm([0.1] * 100), Pcm.silence(3.0, rate_hz=11_127)):
+    for silent in (pcm([]), pcm([0.1] * 100), Pcm.silence(3.0, sample_rate_hz=11_127)):
         found = await detector.detect(silent)
         assert found == WatermarkFinding(marked=False, confidence=0.0, duration_s=silent.duration_s)
 

@@ -18,7 +18,7 @@ import pytest
 
 from chatterbox_api_core.errors import ConfigurationError, SynthesisFailed, Unavailable
 from chatterbox_api_core.languages import language_tag
-from chatterbox_api_core.model import Pcm, Utterance
+from chatterbox_api_core.types import Pcm, Utterance
 from chatterbox_api_synth_espeak.pitch import REACH_HZ, nearest
 from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer
 from chatterbox_api_testkit.sounds import collect, prompt, voice_like
@@ -29,7 +29,7 @@ QUICK = Timeouts(load_s=30, stall_s=1, ping_s=1, cancel_s=0.5, retry_s=0.5)
 
 
 def pitch_hz(pcm: Pcm) -> float:
-    sound = parselmouth.Sound(np.asarray(pcm.samples, np.float64), pcm.rate_hz)
+    sound = parselmouth.Sound(np.asarray(pcm.samples, np.float64), pcm.sample_rate_hz)
     track = sound.to_pitch(pitch_floor=50, pitch_ceiling=600).selected_array["frequency"]
     return float(np.median(track[track > 0]))
 
@@ -65,7 +65,7 @@ def test_beyond_its_reach_comes_the_nearest() -> None:
 
 async def test_a_silent_clip_is_the_default_voice() -> None:
     async with EspeakSynthesizer.open(processes=1) as engine:
-        clip = prompt(Pcm.silence(3, rate_hz=16_000), key="0" * 64)
+        clip = prompt(Pcm.silence(3, sample_rate_hz=16_000), key="0" * 64)
         silent = await collect(engine.speak(Utterance(SENTENCE), clip))
         assert pitch_hz(silent) == pytest.approx(pitch_hz(await collect(engine.speak(Utterance(SENTENCE), None))), 0.05)
 
@@ -204,7 +204,7 @@ def test_no_child_outlives_a_killed_parent(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import asyncio\n"
-        "from chatterbox_api_core.model import Utterance\n"
+        "from chatterbox_api_core.types import Utterance\n"
         "from chatterbox_api_synth_espeak.synthesizer import EspeakSynthesizer\n"
         "async def main():\n"
         "    async with EspeakSynthesizer.open(processes=3) as engine:\n"

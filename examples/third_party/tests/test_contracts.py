@@ -13,8 +13,8 @@ import pytest
 
 from acme_speech import plugin
 from acme_speech.encoder import AuEncoder
-from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_core.ports import Synthesizer, VoiceStore
+from chatterbox_api_core.types import Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_testkit import EncoderContract, SynthesizerContract, VoiceStoreContract
 
 
@@ -28,7 +28,7 @@ class FfmpegReader:
         with av.open(BytesIO(data), "r", format="au") as container:
             stream = container.streams.audio[0]
             samples = b"".join(frame.to_ndarray().tobytes() for frame in container.decode(stream))
-            pcm = Pcm.from_s16le(samples, rate_hz=stream.rate)
+            pcm = Pcm.from_s16le(samples, sample_rate_hz=stream.rate)
             return Clip(pcm, ClipReport(pcm.duration_s, stream.rate, stream.channels, "audio/x-au"))
 
 

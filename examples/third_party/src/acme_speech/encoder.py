@@ -6,8 +6,8 @@ import math
 import struct
 from typing import Final
 
-from chatterbox_api_core.model import AudioFormat, Effect, Pcm
 from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.types import AudioFormat, Effect, Pcm
 
 __all__ = ["AU", "AuEncoder"]
 
@@ -28,21 +28,21 @@ class AuEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        rate_hz: int,
+        sample_rate_hz: int,
         complete: bool,
         tempo: float = 1.0,
         loudness_lufs: float | None = None,
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> _AuEncoding:
-        return _AuEncoding(sink, rate_hz, complete=complete)
+        return _AuEncoding(sink, sample_rate_hz, complete=complete)
 
 
 class _AuEncoding:
-    def __init__(self, sink: ByteSink, rate_hz: int, *, complete: bool) -> None:
-        self._sink, self._rate_hz, self._complete = sink, rate_hz, complete
+    def __init__(self, sink: ByteSink, sample_rate_hz: int, *, complete: bool) -> None:
+        self._sink, self._rate_hz, self._complete = sink, sample_rate_hz, complete
         self._size_bytes = 0
-        sink.write(_header(rate_hz, _UNKNOWN_SIZE))
+        sink.write(_header(sample_rate_hz, _UNKNOWN_SIZE))
 
     def feed(self, pcm: Pcm) -> None:
         self._size_bytes += self._sink.write(_to_s16be(pcm))
@@ -53,9 +53,9 @@ class _AuEncoding:
             self._sink.write(_header(self._rate_hz, self._size_bytes))
 
 
-def _header(rate_hz: int, size_bytes: int) -> bytes:
+def _header(sample_rate_hz: int, size_bytes: int) -> bytes:
     """Magic, where the sound begins, its size, its encoding, its rate, one channel, an empty annotation."""
-    return struct.pack(">4s5I4x", b".snd", 28, size_bytes, _LINEAR_16, rate_hz, 1)
+    return struct.pack(">4s5I4x", b".snd", 28, size_bytes, _LINEAR_16, sample_rate_hz, 1)
 
 
 def _to_s16be(pcm: Pcm) -> bytes:

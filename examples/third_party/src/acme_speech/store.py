@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from chatterbox_api_core.errors import ConfigurationError, NameTaken, NotFound, StorageFailed, Unavailable
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name
-from chatterbox_api_core.revisions import amended, created, replaced
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name
+from chatterbox_api_core.voices.revisions import amended, created, replaced
 
 __all__ = ["FolderStore"]
 
@@ -49,7 +49,7 @@ class FolderStore:
     async def get(self, voice_id: str) -> Voice | None:
         return self._library.voices.get(voice_id)
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         owner = self._library.owners.get(canonical_name(name))
         return None if owner is None else self._library.voices[owner]
 
@@ -57,7 +57,7 @@ class FolderStore:
         voices = self._library.voices.values()
         return tuple(islice((voice for voice in voices if after is None or voice.id > after), limit))
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         self._library.same(voice)
         try:
             return await asyncio.to_thread(self._clip(voice.sha256).read_bytes)
@@ -75,7 +75,7 @@ class FolderStore:
 
         return (await self._change(change, audio)).voices[voice_id]
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         def change(library: _Library) -> _Library:
             return library.having(amended(library.known(voice_id), changes))
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from itertools import accumulate, pairwise
 
-from chatterbox_api_core.model import Capabilities, Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.types import Capabilities, Pcm, Utterance, VoicePrompt
 
 __all__ = ["BuzzSynthesizer"]
 
@@ -25,7 +25,9 @@ class BuzzSynthesizer:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(clones=False, languages=(), rate_hz=_RATE_HZ, concurrent=4, max_chars=300, speed=(0.5, 2.0))
+        return Capabilities(
+            supports_cloning=False, languages=(), sample_rate_hz=_RATE_HZ, concurrent=4, max_chars=300, speed=(0.5, 2.0)
+        )
 
     async def ready(self) -> None:
         return
@@ -36,7 +38,7 @@ class BuzzSynthesizer:
         for word in utterance.text.split():
             await asyncio.sleep(0)  # here a cancellation arrives, and others have their turn
             yield _square(hz, letter_s * len(word))
-            yield Pcm.silence(letter_s, rate_hz=_RATE_HZ)
+            yield Pcm.silence(letter_s, sample_rate_hz=_RATE_HZ)
 
     async def _hz_of(self, prompt: VoicePrompt) -> float:
         """Measured once per clip; the clips used last are remembered."""
@@ -53,15 +55,15 @@ class BuzzSynthesizer:
 def _square(hz: float, duration_s: float) -> Pcm:
     half_waves = 2 * hz / _RATE_HZ
     count = round(duration_s * _RATE_HZ)
-    return Pcm.from_floats([0.2 if int(i * half_waves) % 2 else -0.2 for i in range(count)], rate_hz=_RATE_HZ)
+    return Pcm.from_floats([0.2 if int(i * half_waves) % 2 else -0.2 for i in range(count)], sample_rate_hz=_RATE_HZ)
 
 
 def _pitch_hz(pcm: Pcm) -> float:
     """Of the first ten seconds: upward zero crossings of the sound without its hiss, within what voices reach."""
-    width = max(1, pcm.rate_hz // 1000)
-    sums = list(accumulate(pcm.samples[: 10 * pcm.rate_hz], initial=0.0))
+    width = max(1, pcm.sample_rate_hz // 1000)
+    sums = list(accumulate(pcm.samples[: 10 * pcm.sample_rate_hz], initial=0.0))
     smooth = [end - begin for begin, end in zip(sums, sums[width:], strict=False)]
     crossings = [i for i, (a, b) in enumerate(pairwise(smooth)) if a < 0 <= b]
     if len(crossings) < 2:
         return _OWN_HZ
-    return max(60.0, min(400.0, (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])))
+    return max(60.0, min(400.0, (len(crossings) - 1) * pcm.sample_rate_hz / (crossings[-1] - crossings[0])))

@@ -20,9 +20,9 @@ from typing import Any, Final
 from chatterbox_api.archive_members import MANIFEST, Members, unreadable
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import canonical_name
+from chatterbox_api_core.types import Voice
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.names import canonical_name
 
 __all__ = ["read_archive", "write_archive"]
 
@@ -76,10 +76,10 @@ async def write_archive(
 async def _at_present(library: VoiceLibrary, voice: Voice) -> tuple[Voice, bytes]:
     """A voice with its clip, both of one moment: it may have been replaced since it was listed."""
     try:
-        return voice, await library.audio(voice)
+        return voice, await library.read_clip(voice)
     except NotFound:
         current = await library.current(voice)
-        return current, await library.audio(current)
+        return current, await library.read_clip(current)
 
 
 async def read_archive(library: VoiceLibrary, path: Path, *, existing: str) -> AsyncGenerator[str, None]:

@@ -11,10 +11,7 @@ from typing import Any, Final
 
 from chatterbox_api import settings
 from chatterbox_api.choosing import chosen, not_set_up
-from chatterbox_api_core.admission import Admission
-from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, PluginError
-from chatterbox_api_core.model import Clip, ClipLimits
 from chatterbox_api_core.plugins import (
     CLIP_CACHES,
     CLIP_READERS,
@@ -25,10 +22,13 @@ from chatterbox_api_core.plugins import (
     load,
 )
 from chatterbox_api_core.ports import ClipReader, Encoder, Synthesizer, VoiceStore, WatermarkDetector
-from chatterbox_api_core.resolution import VoiceResolver
 from chatterbox_api_core.speech import Pauses, SpeechLimits, SpeechService
-from chatterbox_api_core.spool import SpoolBudget
+from chatterbox_api_core.speech.request_queue import RequestQueue
+from chatterbox_api_core.speech.spool import SpoolBudget
+from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.clip_cache import ClipCache
+from chatterbox_api_core.voices.voice_resolver import VoiceResolver
 from chatterbox_api_core.watermarks import Watermarks
 
 __all__ = ["Library", "Service", "compose", "compose_library", "compose_watermarks", "open_store", "speech_limits"]
@@ -93,8 +93,8 @@ async def compose(
                     limits=library.limits,
                     sample=await _sample(env, library.clip_reader, library.limits),
                 ),
-                admission=Admission(
-                    slots=synthesizer.capabilities.concurrent,
+                admission=RequestQueue(
+                    slots=synthesizer.capabilities.max_concurrency,
                     queue=settings.QUEUE_MAX.read(env),
                     wait_s=settings.QUEUE_WAIT_S.read(env),
                 ),

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound, StorageFailed, Unavailable
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name
 
 __all__ = ["Copy", "Difference", "copy_voices", "differences"]
 
@@ -98,7 +98,7 @@ async def _copy(source: VoiceStore, target: VoiceStore, listed: Voice, *, overwr
     voice = await source.get(listed.id)
     if voice is None:
         raise NotFound(f"The voice {listed.name!r} has been removed from the source meanwhile.", field="voice")
-    there = await target.find(voice.name)
+    there = await target.get_by_name(voice.name)
     if there is None:
         return await _added(source, target, voice)
     if canonical_name(there.name) != canonical_name(voice.name):
@@ -134,7 +134,7 @@ async def _overwritten(source: VoiceStore, target: VoiceStore, voice: Voice, the
         consent=voice.consent,
     )
     try:
-        await target.amend(there.id, changes)
+        await target.update(there.id, changes)
     except NameTaken as error:
         return await _taken(target, voice, error, but=there.id)
     await target.replace(there.id, audio)
@@ -178,7 +178,7 @@ async def _is_sound(target: VoiceStore, there: Voice) -> bool:
 async def _clip(store: VoiceStore, voice: Voice, *, place: str) -> bytes:
     """The clip of a voice, whole. StorageFailed `voice_damaged`."""
     try:
-        data = await store.audio(voice)
+        data = await store.read_clip(voice)
         if await asyncio.to_thread(_sha256, data) == voice.sha256:
             return data
     except StorageFailed as error:
@@ -195,7 +195,7 @@ async def _clip(store: VoiceStore, voice: Voice, *, place: str) -> bytes:
 async def _taken(target: VoiceStore, voice: Voice, error: NameTaken, *, but: str = "") -> Copy:
     """The conflict behind a NameTaken, with the voice that has the name."""
     for name in (voice.name, *voice.aliases):
-        owner = await target.find(name)
+        owner = await target.get_by_name(name)
         if owner is not None and owner.id != but:
             return _in_the_way(voice, name, owner)
     return Copy(voice, "conflict", error=error)

@@ -55,9 +55,9 @@ def _describe(adapter: Any) -> str:
     if formats := getattr(adapter, "formats", None):
         return ", ".join(offered.name for offered in formats)
     if capabilities := getattr(adapter, "capabilities", None):
-        clones = "clones voices" if capabilities.clones else "cannot clone"
+        clones = "clones voices" if capabilities.supports_cloning else "cannot clone"
         languages = len(capabilities.languages)
-        return f"{clones}, {languages} language{'s' * (languages != 1)}, {capabilities.concurrent} at once"
+        return f"{clones}, {languages} language{'s' * (languages != 1)}, {capabilities.max_concurrency} at once"
     return ""
 
 

@@ -12,30 +12,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chatterbox_api_core.admission import Admission
     from chatterbox_api_core.errors import ChatterboxError
-    from chatterbox_api_core.model import Capabilities, Pcm, Utterance, Voice, VoicePrompt
     from chatterbox_api_core.plugins import Plugin
-    from chatterbox_api_core.ports import ClipReader, Encoder, Encoding, Synthesizer, VoiceStore, WatermarkDetector
-    from chatterbox_api_core.resolution import VoiceResolver
+    from chatterbox_api_core.ports import ClipReader, Encoder, StreamEncoder, Synthesizer, VoiceStore, WatermarkDetector
     from chatterbox_api_core.settings import Setting
     from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
+    from chatterbox_api_core.speech.request_queue import RequestQueue
+    from chatterbox_api_core.types import Capabilities, Pcm, Utterance, Voice, VoicePrompt
     from chatterbox_api_core.voices import VoiceLibrary
+    from chatterbox_api_core.voices.voice_resolver import VoiceResolver
     from chatterbox_api_core.watermarks import Watermarks
 
 __all__ = [
-    "Admission",
     "Capabilities",
     "ChatterboxError",
     "ClipReader",
     "Encoder",
-    "Encoding",
     "Pcm",
     "Plugin",
+    "RequestQueue",
     "Setting",
     "SpeechLimits",
     "SpeechService",
     "SpeechStream",
+    "StreamEncoder",
     "Synthesizer",
     "Utterance",
     "Voice",
@@ -48,12 +48,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "Admission": "admission",
+    "RequestQueue": "admission",
     "Capabilities": "model",
     "ChatterboxError": "errors",
     "ClipReader": "ports",
     "Encoder": "ports",
-    "Encoding": "ports",
+    "StreamEncoder": "ports",
     "Pcm": "model",
     "Plugin": "plugins",
     "Setting": "settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatterbox_api_core.model import AudioFormat
+from chatterbox_api_core.types import AudioFormat
 
 __all__ = [
     "AAC",
@@ -31,21 +31,35 @@ WAV_24: Final = AudioFormat("wav-24", "audio/wav", ".wav", streams=False, help="
 WAV_FLOAT: Final = AudioFormat(
     "wav-float", "audio/wav", ".wav", streams=False, help="32-bit float, for further processing"
 )
-MP3: Final = AudioFormat("mp3", "audio/mpeg", ".mp3", streams=True, help="plays everywhere", rates_hz=_MPEG_RATES)
+MP3: Final = AudioFormat(
+    "mp3", "audio/mpeg", ".mp3", streams=True, help="plays everywhere", sample_rates_hz=_MPEG_RATES
+)
 FLAC: Final = AudioFormat("flac", "audio/flac", ".flac", streams=False, help="16-bit, exact, half the size of wav")
 OGG: Final = AudioFormat("ogg", "audio/ogg", ".ogg", streams=True, help="Vorbis; free, small")
 OPUS: Final = AudioFormat(
-    "opus", "audio/ogg; codecs=opus", ".opus", streams=True, help="Opus in Ogg; the smallest", rates_hz=_OPUS_RATES
+    "opus",
+    "audio/ogg; codecs=opus",
+    ".opus",
+    streams=True,
+    help="Opus in Ogg; the smallest",
+    sample_rates_hz=_OPUS_RATES,
 )
-AAC: Final = AudioFormat("aac", "audio/aac", ".aac", streams=True, help="AAC in ADTS frames", rates_hz=_MPEG_RATES)
+AAC: Final = AudioFormat(
+    "aac", "audio/aac", ".aac", streams=True, help="AAC in ADTS frames", sample_rates_hz=_MPEG_RATES
+)
 PCM: Final = AudioFormat(
-    "pcm", "audio/pcm", ".pcm", streams=True, help="bare 16-bit little-endian samples, 24 kHz", usual_rate_hz=24_000
+    "pcm",
+    "audio/pcm",
+    ".pcm",
+    streams=True,
+    help="bare 16-bit little-endian samples, 24 kHz",
+    default_sample_rate_hz=24_000,
 )
 M4A: Final = AudioFormat(
-    "m4a", "audio/mp4", ".m4a", streams=False, help="AAC in MP4, for Apple's players", rates_hz=_MPEG_RATES
+    "m4a", "audio/mp4", ".m4a", streams=False, help="AAC in MP4, for Apple's players", sample_rates_hz=_MPEG_RATES
 )
 WEBM: Final = AudioFormat(
-    "webm", "audio/webm", ".webm", streams=True, help="Opus in WebM, for browsers", rates_hz=_OPUS_RATES
+    "webm", "audio/webm", ".webm", streams=True, help="Opus in WebM, for browsers", sample_rates_hz=_OPUS_RATES
 )
 
 FORMATS: Final = (WAV, MP3, FLAC, OGG, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
@@ -63,10 +77,13 @@ CLIP_EXTENSIONS: Final[dict[str, str]] = {
 """What a voice's clip may be, by media type, and the extension of such a file."""
 
 
-def rate_for(audio_format: AudioFormat, *, rate_hz: int) -> int:
-    """The rate that a format has, unless another is asked for, where the sound has `rate_hz`: the nearest not below."""
-    if audio_format.usual_rate_hz is not None:
-        return audio_format.usual_rate_hz
-    if not audio_format.rates_hz:
-        return rate_hz
-    return min((each for each in audio_format.rates_hz if each >= rate_hz), default=max(audio_format.rates_hz))
+def rate_for(audio_format: AudioFormat, *, sample_rate_hz: int) -> int:
+    """The rate that a format has, unless another is asked for, where the sound has `sample_rate_hz`: the nearest not below."""
+    if audio_format.default_sample_rate_hz is not None:
+        return audio_format.default_sample_rate_hz
+    if not audio_format.sample_rates_hz:
+        return sample_rate_hz
+    return min(
+        (each for each in audio_format.sample_rates_hz if each >= sample_rate_hz),
+        default=max(audio_format.sample_rates_hz),
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from chatterbox_api_core.model import (
+from chatterbox_api_core.types import (
     AudioFormat,
     Capabilities,
     Clip,
@@ -25,7 +25,7 @@ from chatterbox_api_core.model import (
     WatermarkFinding,
 )
 
-__all__ = ["ByteSink", "ClipReader", "Encoder", "Encoding", "Synthesizer", "VoiceStore", "WatermarkDetector"]
+__all__ = ["ByteSink", "ClipReader", "Encoder", "StreamEncoder", "Synthesizer", "VoiceStore", "WatermarkDetector"]
 
 
 class VoiceStore(Protocol):
@@ -41,7 +41,7 @@ class VoiceStore(Protocol):
     async def get(self, voice_id: str) -> Voice | None:
         """The voice with this id."""
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         """The voice with this name or alias, in any spelling."""
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
@@ -50,7 +50,7 @@ class VoiceStore(Protocol):
         `limit` is from 1 to 1,000. Voices that are there before and after a walk through the pages are seen.
         """
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         """The clip of the voice as it was read. NotFound when it has been replaced or removed meanwhile.
 
         The caller checks the bytes against `voice.sha256`; a store may, and then raises StorageFailed `voice_damaged`.
@@ -62,7 +62,7 @@ class VoiceStore(Protocol):
     async def replace(self, voice_id: str, audio: VoiceAudio) -> Voice:
         """Give a voice another clip. NotFound, StorageFailed."""
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         """Apply the changes, all or none. NotFound, NameTaken, StorageFailed."""
 
     async def remove(self, voice_id: str) -> None:
@@ -78,7 +78,7 @@ class VoiceStore(Protocol):
 class Synthesizer(Protocol):
     """An engine that turns text into sound. Called on the event loop; must not block it.
 
-    At most `capabilities.concurrent` calls of `speak` run at once; the caller sees to that.
+    At most `capabilities.max_concurrency` calls of `speak` run at once; the caller sees to that.
     """
 
     @property
@@ -89,7 +89,7 @@ class Synthesizer(Protocol):
         """Return if `speak` may be called, raise Unavailable with the cause if not. Answers soon, loads no weights."""
 
     def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
-        """Yield the sound of one utterance, in order, each piece at `capabilities.rate_hz`.
+        """Yield the sound of one utterance, in order, each piece at `capabilities.sample_rate_hz`.
 
         `prompt` is the clip to sound like, None the engine's own voice. Closing the generator stops
         the work within 0.5 s and leaves the engine ready for the next call. Raises SynthesisFailed when the
@@ -126,29 +126,29 @@ class Encoder(Protocol):
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        rate_hz: int,
+        sample_rate_hz: int,
         complete: bool,
         tempo: float = 1.0,
         loudness_lufs: float | None = None,
         trim: bool = False,
         out_rate_hz: int | None = None,
-    ) -> Encoding:
+    ) -> StreamEncoder:
         """Begin to encode into `sink`.
 
         Args:
             sink: takes the bytes, from place 0 on.
-            rate_hz: of every Pcm that will be fed.
+            sample_rate_hz: of every Pcm that will be fed.
             complete: True for a body of true sizes, which is read once it is finished, so that the encoder may go
                 back and fill them in; False for bytes that leave with the sound they carry: nothing but `write`
                 may be called then.
             tempo: from 0.25 to 4; 2.0 takes half the time at the same pitch.
             loudness_lufs: EBU R128 target, from -40 to -5.
             trim: whether silence at both ends is cut off.
-            out_rate_hz: rate of the result, from 8,000 to 48,000; when None, the nearest the format has to `rate_hz`.
+            out_rate_hz: rate of the result, from 8,000 to 48,000; when None, the nearest the format has to `sample_rate_hz`.
         """
 
 
-class Encoding(Protocol):
+class StreamEncoder(Protocol):
     """One stream being encoded; used by one thread at a time. It may be left at any point, without `finish`."""
 
     def feed(self, pcm: Pcm) -> None:

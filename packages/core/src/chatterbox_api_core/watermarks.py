@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits, WatermarkFinding
 from chatterbox_api_core.ports import ClipReader, WatermarkDetector
+from chatterbox_api_core.speech.request_queue import RequestQueue
+from chatterbox_api_core.types import ClipLimits, WatermarkFinding
 
 __all__ = ["Watermarks"]
 
@@ -32,11 +32,11 @@ class Watermarks:
         detector: WatermarkDetector,
         clip_reader: ClipReader,
         limits: ClipLimits | None = None,
-        door: Admission | None = None,
+        door: RequestQueue | None = None,
     ) -> None:
         self._detector, self._clip_reader = detector, clip_reader
         self._limits = limits or ClipLimits()
-        self._door = door or Admission(slots=1, queue=16, wait_s=60.0)
+        self._door = door or RequestQueue(slots=1, queue=16, wait_s=60.0)
 
     async def check(self, data: bytes) -> WatermarkFinding:
         """Judge a recording, a file of any format that the clip reader reads.
@@ -46,8 +46,8 @@ class Watermarks:
             Overloaded, DeadlineExceeded: too many others are being judged.
             SynthesisFailed, Unavailable, ConfigurationError: as the detector says.
         """
-        with self._door.enter() as ticket:
-            await ticket.turn()
+        with self._door.reserve() as reservation:
+            await reservation.wait()
             try:
                 clip = await self._clip_reader.read(data, limits=self._limits)
             except InvalidAudio as error:

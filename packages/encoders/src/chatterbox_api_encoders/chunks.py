@@ -91,13 +91,13 @@ def _of_common(body: bytes) -> float:
     if len(body) < 18:
         return 0.0
     frames, exponent, mantissa = struct.unpack_from(">xxIxxHQ", body)
-    rate_hz = mantissa * 2.0 ** (exponent - 16383 - 63) if 16383 <= exponent < 16383 + 32 else 0.0
-    return frames / rate_hz if rate_hz and frames < _UNKNOWN_FROM else 0.0
+    sample_rate_hz = mantissa * 2.0 ** (exponent - 16383 - 63) if 16383 <= exponent < 16383 + 32 else 0.0
+    return frames / sample_rate_hz if sample_rate_hz and frames < _UNKNOWN_FROM else 0.0
 
 
 def _of_stream_info(info: bytes) -> float:
-    rate_hz, total = int.from_bytes(info[18:21]) >> 4, int.from_bytes(info[21:26]) & 0xF_FFFF_FFFF
-    return total / rate_hz if rate_hz else 0.0
+    sample_rate_hz, total = int.from_bytes(info[18:21]) >> 4, int.from_bytes(info[21:26]) & 0xF_FFFF_FFFF
+    return total / sample_rate_hz if sample_rate_hz else 0.0
 
 
 def _ends_in_a_frame(data: bytes) -> bool:

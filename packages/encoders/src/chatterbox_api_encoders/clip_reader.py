@@ -18,9 +18,9 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from chatterbox_api_core import clip_refusals
-from chatterbox_api_core.clip_report import with_advice
-from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_core.types import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_core.voices import clip_refusals
+from chatterbox_api_core.voices.clip_report import with_advice
 from chatterbox_api_encoders import refusals
 from chatterbox_api_encoders.headers import inspected, not_opened
 from chatterbox_api_encoders.listening import listen
@@ -83,7 +83,7 @@ class InProcessClipReader:
             with_advice(
                 ClipReport(
                     duration_s=pcm.duration_s,
-                    rate_hz=mixer.rate_hz,
+                    sample_rate_hz=mixer.sample_rate_hz,
                     channels=mixer.channels,
                     media_type=media_type,
                     peak_dbfs=mixer.meter.peak_dbfs,
@@ -92,7 +92,7 @@ class InProcessClipReader:
                     cut_off=end.cut_off,
                     damaged=damaged,
                     tracks=tracks,
-                    **asdict(listen(np.asarray(pcm.samples), rate_hz=pcm.rate_hz)),
+                    **asdict(listen(np.asarray(pcm.samples), sample_rate_hz=pcm.sample_rate_hz)),
                 )
             ),
         )
@@ -172,7 +172,7 @@ def _finished(mixer: Mixer, limits: ClipLimits) -> Pcm:
     duration_s = len(mixer.samples) / mixer.kept_hz
     if duration_s < limits.min_duration_s:
         raise clip_refusals.too_short(duration_s, limits)
-    samples = without_offset(mixer.samples, rate_hz=mixer.kept_hz)
+    samples = without_offset(mixer.samples, sample_rate_hz=mixer.kept_hz)
     if not samples.any():
         raise clip_refusals.silent(cancelled=mixer.meter.moved and mixer.channels > 1)
     return Pcm(memoryview(cast("Any", samples)), mixer.kept_hz)

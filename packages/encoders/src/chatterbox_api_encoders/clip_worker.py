@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.refusals import unreadable
 from chatterbox_api_worker.frames import Header, Payload
@@ -22,7 +22,7 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
 
     def decode(header: Header, data: bytes, context: JobContext) -> tuple[Header, Payload]:
         clip = reader.decode(data, limits=ClipLimits(**header["limits"]))
-        return {"rate_hz": clip.pcm.rate_hz, "report": asdict(clip.report)}, clip.pcm.samples.cast("B")
+        return {"sample_rate_hz": clip.pcm.sample_rate_hz, "report": asdict(clip.report)}, clip.pcm.samples.cast("B")
 
     return {"decode": decode}
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from chatterbox_api_core.model import Effect
+from chatterbox_api_core.types import Effect
 
 __all__ = ["EFFECTS", "Effects", "Samples", "frame_of"]
 
@@ -33,25 +33,31 @@ class Effects:
     """A chain that takes samples at one rate and gives samples at another; mono, float32.
 
     Args:
-        rate_hz: of what is pushed.
+        sample_rate_hz: of what is pushed.
         out_rate_hz: of what comes out.
         others: see `ports.Encoder.open`.
     """
 
     def __init__(
-        self, *, rate_hz: int, out_rate_hz: int, tempo: float = 1.0, loudness_lufs: float | None = None, trim: bool
+        self,
+        *,
+        sample_rate_hz: int,
+        out_rate_hz: int,
+        tempo: float = 1.0,
+        loudness_lufs: float | None = None,
+        trim: bool,
     ) -> None:
         self._stages: list[_Trim | _Graph | _Rate] = []
         if trim:
-            self._stages.append(_Trim(rate_hz))
+            self._stages.append(_Trim(sample_rate_hz))
         if tempo != 1.0:
-            self._stages.append(_Graph(rate_hz, _atempo(tempo)))
+            self._stages.append(_Graph(sample_rate_hz, _atempo(tempo)))
         if loudness_lufs is not None:
             # It works at 192 kHz, so the rate is put back.
-            back = [("aresample", str(rate_hz))]
-            self._stages.append(_Graph(rate_hz, [("loudnorm", f"I={loudness_lufs}:TP=-1.5:LRA=11"), *back]))
-        if out_rate_hz != rate_hz:
-            self._stages.append(_Rate(rate_hz, out_rate_hz))
+            back = [("aresample", str(sample_rate_hz))]
+            self._stages.append(_Graph(sample_rate_hz, [("loudnorm", f"I={loudness_lufs}:TP=-1.5:LRA=11"), *back]))
+        if out_rate_hz != sample_rate_hz:
+            self._stages.append(_Rate(sample_rate_hz, out_rate_hz))
 
     def push(self, samples: Samples) -> Samples:
         """Put samples in, and take those that are due."""
@@ -70,26 +76,30 @@ class Effects:
         return rest
 
 
-def frame_of(samples: Samples, *, rate_hz: int, at: int) -> AudioFrame:
+def frame_of(samples: Samples, *, sample_rate_hz: int, at: int) -> AudioFrame:
     """An FFmpeg frame of samples that begin `at` samples from the start."""
     frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = rate_hz, at, Fraction(1, rate_hz)
+    frame.sample_rate, frame.pts, frame.time_base = sample_rate_hz, at, Fraction(1, sample_rate_hz)
     return frame
 
 
 class _Graph:
     """FFmpeg filters in a row."""
 
-    def __init__(self, rate_hz: int, filters: list[tuple[str, str]]) -> None:
+    def __init__(self, sample_rate_hz: int, filters: list[tuple[str, str]]) -> None:
         graph = av.filter.Graph()
-        nodes = [graph.add_abuffer(sample_rate=rate_hz, format="flt", layout="mono", time_base=Fraction(1, rate_hz))]
+        nodes = [
+            graph.add_abuffer(
+                sample_rate=sample_rate_hz, format="flt", layout="mono", time_base=Fraction(1, sample_rate_hz)
+            )
+        ]
         nodes += [graph.add(name, options) for name, options in filters]
         nodes += [graph.add("aformat", "sample_fmts=flt:channel_layouts=mono"), graph.add("abuffersink")]
         graph.link_nodes(*nodes).configure()
-        self._graph, self._rate_hz, self._fed = graph, rate_hz, 0
+        self._graph, self._rate_hz, self._fed = graph, sample_rate_hz, 0
 
     def push(self, samples: Samples) -> Samples:
-        self._graph.push(frame_of(samples, rate_hz=self._rate_hz, at=self._fed))
+        self._graph.push(frame_of(samples, sample_rate_hz=self._rate_hz, at=self._fed))
         self._fed += len(samples)
         return self._pulled()
 
@@ -112,12 +122,12 @@ class _Graph:
 class _Rate:
     """Another sampling rate."""
 
-    def __init__(self, rate_hz: int, out_rate_hz: int) -> None:
+    def __init__(self, sample_rate_hz: int, out_rate_hz: int) -> None:
         self._resampler = AudioResampler("flt", "mono", out_rate_hz)
-        self._rate_hz, self._fed = rate_hz, 0
+        self._rate_hz, self._fed = sample_rate_hz, 0
 
     def push(self, samples: Samples) -> Samples:
-        frame = frame_of(samples, rate_hz=self._rate_hz, at=self._fed)
+        frame = frame_of(samples, sample_rate_hz=self._rate_hz, at=self._fed)
         self._fed += len(samples)
         return _joined(self._resampler.resample(frame))
 
@@ -128,9 +138,9 @@ class _Rate:
 class _Trim:
     """Cuts silence at both ends. A pause is held back until sound follows it, so the last one is never given."""
 
-    def __init__(self, rate_hz: int) -> None:
-        self._window = max(1, round(_WINDOW_S * rate_hz))
-        self._margin = round(_MARGIN_S * rate_hz)
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._window = max(1, round(_WINDOW_S * sample_rate_hz))
+        self._margin = round(_MARGIN_S * sample_rate_hz)
         self._begun = False
         self._rest, self._silence = _NOTHING, _NOTHING
 

@@ -17,8 +17,8 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 
 from chatterbox_api_core.formats import AAC, FLAC, M4A, MP3, OPUS, PCM, WAV, WAV_24, WAV_FLOAT, WEBM, rate_for
-from chatterbox_api_core.model import AudioFormat, Effect, Pcm
 from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.types import AudioFormat, Effect, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples, frame_of
 from chatterbox_api_encoders.samples import finite
 
@@ -85,40 +85,46 @@ class PyavEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        rate_hz: int,
+        sample_rate_hz: int,
         complete: bool,
         tempo: float = 1.0,
         loudness_lufs: float | None = None,
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> PyavEncoding:
-        row, out_hz = _ROWS[audio_format.name], out_rate_hz or rate_for(audio_format, rate_hz=rate_hz)
+        row, out_hz = _ROWS[audio_format.name], out_rate_hz or rate_for(audio_format, sample_rate_hz=sample_rate_hz)
         return PyavEncoding(
             row,
             sink,
-            Effects(rate_hz=rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim),
-            rate_hz=out_hz,
+            Effects(
+                sample_rate_hz=sample_rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim
+            ),
+            sample_rate_hz=out_hz,
             bit_rate=1000 * getattr(self._bit_rates, row.lossy) if row.lossy else None,
             complete=complete,
         )
 
 
 class PyavEncoding:
-    """An Encoding: samples -> effects -> sample format -> codec -> muxer -> bytes."""
+    """A StreamEncoder: samples -> effects -> sample format -> codec -> muxer -> bytes."""
 
     def __init__(
-        self, row: _Row, sink: ByteSink, effects: Effects, *, rate_hz: int, bit_rate: int | None, complete: bool
+        self, row: _Row, sink: ByteSink, effects: Effects, *, sample_rate_hz: int, bit_rate: int | None, complete: bool
     ) -> None:
-        self._effects, self._rate_hz, self._encoded = effects, rate_hz, 0
+        self._effects, self._rate_hz, self._encoded = effects, sample_rate_hz, 0
         options = {"fflags": "bitexact"} | ({} if complete else {"flush_packets": "1", **row.streamed})
         target = sink if complete else _WriteOnly(sink)
         self._container = av.open(cast("Any", target), "w", format=row.muxer, options=options)
-        stream = self._container.add_stream(row.codec, rate=rate_hz, layout="mono", options=dict(row.codec_options))
+        stream = self._container.add_stream(
+            row.codec, rate=sample_rate_hz, layout="mono", options=dict(row.codec_options)
+        )
         self._stream = cast("AudioStream", stream)
         if bit_rate is not None:
             self._stream.bit_rate = bit_rate
-        frame_size = row.frame_size and row.frame_size * rate_hz // 48_000 if row.codec == "libopus" else row.frame_size
-        self._resampler = AudioResampler(row.sample_format, "mono", rate_hz, frame_size)
+        frame_size = (
+            row.frame_size and row.frame_size * sample_rate_hz // 48_000 if row.codec == "libopus" else row.frame_size
+        )
+        self._resampler = AudioResampler(row.sample_format, "mono", sample_rate_hz, frame_size)
 
     def feed(self, pcm: Pcm) -> None:
         if len(pcm):
@@ -142,7 +148,7 @@ class PyavEncoding:
     def _encode(self, samples: Samples) -> None:
         if not len(samples):
             return
-        frame = frame_of(np.ascontiguousarray(samples), rate_hz=self._rate_hz, at=self._encoded)
+        frame = frame_of(np.ascontiguousarray(samples), sample_rate_hz=self._rate_hz, at=self._encoded)
         self._encoded += len(samples)
         for converted in self._resampler.resample(frame):
             self._container.mux(self._stream.encode(converted))

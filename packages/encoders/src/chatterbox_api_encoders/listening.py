@@ -74,9 +74,9 @@ class Heard:
     bandwidth_hz: int
 
 
-def listen(samples: Samples, *, rate_hz: int) -> Heard:
+def listen(samples: Samples, *, sample_rate_hz: int) -> Heard:
     """What a mono clip of one sample or more is like."""
-    size = min(len(samples), round(_FRAME_S * rate_hz))
+    size = min(len(samples), round(_FRAME_S * sample_rate_hz))
     frames = samples[: len(samples) // size * size].reshape(-1, size)
     power = np.einsum("ij,ij->i", frames, frames) / size
     levels = 10 * np.log10(np.maximum(power, 10 ** (_SILENCE_DBFS / 10)))
@@ -87,23 +87,23 @@ def listen(samples: Samples, *, rate_hz: int) -> Heard:
         level_dbfs=_dbfs(level),
         noise_dbfs=round(noise, 1),
         speech_share=round(float(speech.mean()), 3),
-        bandwidth_hz=_bandwidth_hz(samples, np.flatnonzero(speech) * size, rate_hz),
+        bandwidth_hz=_bandwidth_hz(samples, np.flatnonzero(speech) * size, sample_rate_hz),
     )
 
 
-def _bandwidth_hz(samples: Samples, begins: np.ndarray[Any, np.dtype[np.int64]], rate_hz: int) -> int:
+def _bandwidth_hz(samples: Samples, begins: np.ndarray[Any, np.dtype[np.int64]], sample_rate_hz: int) -> int:
     """The upper end of the highest band within reach of the strongest, over the frames that begin there."""
-    size = 1024 if rate_hz <= 24_000 else 2048
+    size = 1024 if sample_rate_hz <= 24_000 else 2048
     begins = begins[begins + size <= len(samples)]
     begins = begins[:: 1 + len(begins) // _MAX_SPECTRA]
     if not len(begins):
-        return rate_hz // 2
+        return sample_rate_hz // 2
     blocks = samples[begins[:, None] + np.arange(size)] * np.hanning(size).astype(np.float32)
     power = (np.abs(np.fft.rfft(blocks)) ** 2).mean(axis=0)
-    edges = np.arange(0, rate_hz / 2, _BAND_HZ)
-    bands = np.add.reduceat(power, np.searchsorted(np.fft.rfftfreq(size, 1 / rate_hz), edges))
+    edges = np.arange(0, sample_rate_hz / 2, _BAND_HZ)
+    bands = np.add.reduceat(power, np.searchsorted(np.fft.rfftfreq(size, 1 / sample_rate_hz), edges))
     top = int(np.flatnonzero(bands >= bands.max() * 10 ** (-_BELOW_STRONGEST_DB / 10))[-1])
-    return min(rate_hz // 2, (top + 1) * _BAND_HZ)
+    return min(sample_rate_hz // 2, (top + 1) * _BAND_HZ)
 
 
 def _dbfs(amplitude: float) -> float:

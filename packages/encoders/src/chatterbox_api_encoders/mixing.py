@@ -13,8 +13,8 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from chatterbox_api_core import clip_refusals
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
+from chatterbox_api_core.voices import clip_refusals
 from chatterbox_api_encoders.listening import ClipMeter, Samples
 
 __all__ = ["MAX_RATE_HZ", "Mixer"]
@@ -31,13 +31,13 @@ class Mixer:
     """Takes frames in; `samples` is there once it is finished.
 
     Attributes:
-        rate_hz, channels: of the first frame.
+        sample_rate_hz, channels: of the first frame.
         kept_hz: rate of `samples`, that of the first frame or 48 kHz.
         meter: what was measured before mixing.
     """
 
     def __init__(self, limits: ClipLimits, *, deadline: float) -> None:
-        self.rate_hz = self.channels = self.kept_hz = 0
+        self.sample_rate_hz = self.channels = self.kept_hz = 0
         self.meter = ClipMeter()
         self.samples: Samples = np.empty(0, np.float32)
         self._limits, self._deadline = limits, deadline
@@ -74,7 +74,7 @@ class Mixer:
         self._end_kind()
         self._kind = kind
         if not self.kept_hz:
-            self.rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
+            self.sample_rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
             self.kept_hz = min(frame.sample_rate, MAX_RATE_HZ)
         self._to_float = AudioResampler("flt", rate=frame.sample_rate)
         self._to_rate = AudioResampler("flt", rate=self.kept_hz) if frame.sample_rate != self.kept_hz else None

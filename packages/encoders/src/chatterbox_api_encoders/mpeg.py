@@ -36,7 +36,7 @@ _ID3V1_BYTES: Final = 128
 class _Frame:
     size: int
     samples: int
-    rate_hz: int
+    sample_rate_hz: int
     tag_at: int
     """Where, in a frame of layer III, the number of frames may stand."""
 
@@ -71,7 +71,7 @@ def mp3_end(data: bytes) -> FileEnd:
         return FileEnd(cut_off=_walk(data)[0])
     if size and len(data) - at >= size:
         return FileEnd()
-    return FileEnd(promised_s=(frames * frame.samples - unheard) / frame.rate_hz)
+    return FileEnd(promised_s=(frames * frame.samples - unheard) / frame.sample_rate_hz)
 
 
 def adts_end(data: bytes) -> FileEnd:
@@ -163,11 +163,13 @@ def _frame(data: bytes, at: int) -> _Frame | None:
     if version == 1 or layer == 4 or kbps_at in (0, 15) or rate_at == 3:
         return None
     newest = version == 3
-    rate_hz = _RATES_HZ[rate_at] // {3: 1, 2: 2, 0: 4}[version]
+    sample_rate_hz = _RATES_HZ[rate_at] // {3: 1, 2: 2, 0: 4}[version]
     samples = 384 if layer == 1 else 576 if layer == 3 and not newest else 1152
     padding = data[at + 2] >> 1 & 1
     bits = 1000 * _KBPS[newest, layer][kbps_at]
-    size = (12 * bits // rate_hz + padding) * 4 if layer == 1 else samples // 8 * bits // rate_hz + padding
+    size = (
+        (12 * bits // sample_rate_hz + padding) * 4 if layer == 1 else samples // 8 * bits // sample_rate_hz + padding
+    )
     mono = data[at + 3] >> 6 == 3
     side = (17 if mono else 32) if newest else (9 if mono else 17)
-    return _Frame(size, samples, rate_hz, 4 + side)
+    return _Frame(size, samples, sample_rate_hz, 4 + side)

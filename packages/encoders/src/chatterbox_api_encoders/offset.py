@@ -21,15 +21,15 @@ _ROUNDING: Final = 2.0**-20
 _STRETCH: Final = 1 << 18
 
 
-def without_offset(samples: Samples, *, rate_hz: int) -> Samples:
+def without_offset(samples: Samples, *, sample_rate_hz: int) -> Samples:
     """The clip around zero, changed in place; left as it is where it is so already, as ordinary recordings are.
 
     What is taken off is a moving mean over 0.25 s, not the mean of the whole: an offset may begin after a lead of
     digital silence, or change where two recordings were joined. It leaves frequencies above some 20 Hz as they are.
     """
-    if len(samples) < _SHORTEST_S * rate_hz:
+    if len(samples) < _SHORTEST_S * sample_rate_hz:
         return samples
-    size = round(_BLOCK_S * rate_hz)
+    size = round(_BLOCK_S * sample_rate_hz)
     means = _block_means(samples, size)
     slow = _smooth(means)
     middle = float(np.mean(means))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatterbox_api_core import clip_refusals
 from chatterbox_api_core.errors import InvalidAudio
+from chatterbox_api_core.voices import clip_refusals
 
 __all__ = ["cut_off", "damaged", "foreign", "implausible", "unreadable"]
 

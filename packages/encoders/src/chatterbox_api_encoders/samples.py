@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from chatterbox_api_core.model import Pcm
+from chatterbox_api_core.types import Pcm
 
 __all__ = ["finite"]
 

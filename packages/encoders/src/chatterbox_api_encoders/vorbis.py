@@ -8,8 +8,8 @@ import numpy as np
 import soundfile
 
 from chatterbox_api_core.formats import OGG
-from chatterbox_api_core.model import AudioFormat, Effect, Pcm
 from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.types import AudioFormat, Effect, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples
 from chatterbox_api_encoders.samples import finite
 
@@ -37,32 +37,34 @@ class SoundfileEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        rate_hz: int,
+        sample_rate_hz: int,
         complete: bool,
         tempo: float = 1.0,
         loudness_lufs: float | None = None,
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> VorbisEncoding:
-        out_hz = out_rate_hz or rate_hz
+        out_hz = out_rate_hz or sample_rate_hz
         return VorbisEncoding(
             sink,
-            Effects(rate_hz=rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim),
-            rate_hz=out_hz,
+            Effects(
+                sample_rate_hz=sample_rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim
+            ),
+            sample_rate_hz=out_hz,
             quality=self._quality,
         )
 
 
 class VorbisEncoding:
-    """An Encoding: samples -> effects -> Vorbis -> Ogg pages. A page is whole by itself, so both bodies are alike."""
+    """A StreamEncoder: samples -> effects -> Vorbis -> Ogg pages. A page is whole by itself, so both bodies are alike."""
 
-    def __init__(self, sink: ByteSink, effects: Effects, *, rate_hz: int, quality: float) -> None:
+    def __init__(self, sink: ByteSink, effects: Effects, *, sample_rate_hz: int, quality: float) -> None:
         self._effects = effects
         self._rest = np.zeros(0, np.float32)
         self._file = soundfile.SoundFile(
             cast("Any", _WriteOnly(sink)),
             "w",
-            samplerate=rate_hz,
+            samplerate=sample_rate_hz,
             channels=1,
             format="OGG",
             subtype="VORBIS",

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final
 
-from chatterbox_api_core.clip_refusals import check_size
 from chatterbox_api_core.errors import InvalidAudio, Overloaded
-from chatterbox_api_core.model import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_core.types import Clip, ClipLimits, ClipReport, Pcm
+from chatterbox_api_core.voices.clip_refusals import check_size
 from chatterbox_api_encoders.mixing import MAX_RATE_HZ
 from chatterbox_api_encoders.refusals import unreadable
 from chatterbox_api_worker.pool import WorkerPool
@@ -108,7 +108,7 @@ class PyavClipReader:
         except WorkerExited as error:
             raise _refused(error.cause, limits) from error
         report = ClipReport(**{**answer["report"], "advice": tuple(answer["report"]["advice"])})
-        return Clip(Pcm(samples.cast("f"), answer["rate_hz"]), report)
+        return Clip(Pcm(samples.cast("f"), answer["sample_rate_hz"]), report)
 
 
 def _refused(cause: Cause, limits: ClipLimits) -> InvalidAudio:

@@ -29,7 +29,7 @@ def info_routes(
     speech: SpeechService, *, voices: VoiceLibrary, version: str, is_draining: Callable[[], bool]
 ) -> list[HTTPRouteHandler]:
     started = int(time.time())
-    parameters = [asdict(spec) for spec in speech.capabilities.params]
+    parameters = [asdict(spec) for spec in speech.capabilities.parameters]
     models = [
         {"id": name, "object": "model", "created": started, "owned_by": "chatterbox-api", "parameters": parameters}
         for name in dict.fromkeys((speech.engine, *_ALIASES))
@@ -62,7 +62,7 @@ def info_routes(
             "status": "healthy",
             "version": version,
             "engine": speech.engine,
-            "clones": speech.capabilities.clones,
+            "clones": speech.capabilities.supports_cloning,
             "formats": [offered.name for offered in speech.formats],
             "requests": {"running": speech.admission.running, "waiting": speech.admission.waiting},
         }

@@ -9,8 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.names import is_default_name
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.names import is_default_name
 from chatterbox_api_http_litestar.bodies import read_voice
 from chatterbox_api_http_litestar.limits import HttpLimits
 from chatterbox_api_http_litestar.voice_views import (

@@ -66,7 +66,7 @@ def speech_routes(speech: SpeechService, *, limits: HttpLimits) -> list[HTTPRout
                 speed=1.0 if body.speed is None else body.speed,
                 seed=body.seed,
                 params=_engine_params(values, speech),
-                rate_hz=body.sample_rate,
+                sample_rate_hz=body.sample_rate,
                 loudness_lufs=body.loudness,
                 trim=bool(body.trim),
                 sentence_pause_s=_seconds(body.sentence_pause_ms),
@@ -99,7 +99,7 @@ def _complete(body: SpeechBody) -> bool | None:
 def _engine_params(values: Mapping[str, Any], speech: SpeechService) -> dict[str, float | int | str]:
     """The engine's own parameters. In a form they come as text, and a number is made of what looks like one."""
     params: dict[str, float | int | str] = {}
-    for spec in speech.capabilities.params:
+    for spec in speech.capabilities.parameters:
         value = values.get(spec.name)
         if value is None or value == "":
             continue

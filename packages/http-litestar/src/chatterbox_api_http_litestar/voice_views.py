@@ -12,9 +12,9 @@ from litestar import Request
 
 from chatterbox_api_core.errors import ChatterboxError, InvalidInput
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import is_voice_id
+from chatterbox_api_core.types import Voice
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.names import is_voice_id
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.forms import Upload
 

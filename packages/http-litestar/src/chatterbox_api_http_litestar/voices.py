@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from msgspec import UNSET
 
 from chatterbox_api_core.errors import InvalidInput, NotFound
-from chatterbox_api_core.model import KEEP, Voice
+from chatterbox_api_core.types import KEEP, Voice
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_http_litestar.bodies import read_voice
 from chatterbox_api_http_litestar.limits import HttpLimits
@@ -122,10 +122,10 @@ def _one_voice_routes(voices: VoiceLibrary, limits: HttpLimits) -> list[HTTPRout
         """The clip, byte for byte as it was uploaded."""
         voice = await voices.get(name)
         try:
-            data = await voices.audio(voice)
+            data = await voices.read_clip(voice)
         except NotFound:  # replaced meanwhile, or removed
             voice = await voices.current(voice)
-            data = await voices.audio(voice)
+            data = await voices.read_clip(voice)
         headers = {
             "content-type": voice.media_type,
             "content-disposition": attachment(voice),

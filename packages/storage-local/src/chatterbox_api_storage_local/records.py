@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from chatterbox_api_core.errors import NameTaken
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import canonical_name
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.names import canonical_name
 
 __all__ = [
     "Record",

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
-from chatterbox_api_core.revisions import amended, created, replaced
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.voices.revisions import amended, created, replaced
 from chatterbox_api_storage_local import records
 from chatterbox_api_storage_local.database import transaction
 from chatterbox_api_storage_local.failures import failure, gone
@@ -86,7 +86,7 @@ class LocalStore:
             return None
         return _voice(await self._read(lambda connection: records.get(connection, voice_id)))
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         if not could_be_name(name):
             return None
         canonical = canonical_name(name)
@@ -95,7 +95,7 @@ class LocalStore:
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
         return await self._read(lambda connection: records.page(connection, after=after or "", limit=limit))
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         return await self._read(lambda connection: self._audio(connection, voice))
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
@@ -121,7 +121,7 @@ class LocalStore:
 
         return await self._write(work)
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         def work(connection: sqlite3.Connection) -> Voice:
             with transaction(connection):
                 old = _known(connection, voice_id)

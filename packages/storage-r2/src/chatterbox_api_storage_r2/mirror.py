@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from chatterbox_api_core.errors import StorageFailed
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.revisions import canonical_names
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.revisions import canonical_names
 from chatterbox_api_storage_r2.mirror_file import Damaged, MirrorFile
 from chatterbox_api_storage_r2.records import Record, Versioned, parsed_record, voice_key
 

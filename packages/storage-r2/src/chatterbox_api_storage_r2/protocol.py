@@ -51,9 +51,9 @@ from itertools import count
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound, StorageFailed
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name
-from chatterbox_api_core.revisions import amended, canonical_names, created, replaced
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name
+from chatterbox_api_core.voices.revisions import amended, canonical_names, created, replaced
 from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
 from chatterbox_api_storage_r2.documents import GIVE_UP_S, Document, Lost, Unsure, last_doubt, pause, read, write
 from chatterbox_api_storage_r2.records import (
@@ -107,7 +107,7 @@ class BucketLibrary:
             await self._bucket.pause(attempt)
         raise AssertionError("unreachable")
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Versioned:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Versioned:
         """Change what a voice is called and what is said of it. NotFound, NameTaken."""
         for attempt in count():
             document, record, voice = await self._live(voice_id)

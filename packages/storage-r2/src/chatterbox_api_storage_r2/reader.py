@@ -24,8 +24,8 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import is_voice_id
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.names import is_voice_id
 from chatterbox_api_storage_r2.bucket import Bucket, Unchanged
 from chatterbox_api_storage_r2.documents import read
 from chatterbox_api_storage_r2.flights import Flights, ticket

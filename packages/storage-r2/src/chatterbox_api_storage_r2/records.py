@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.revisions import canonical_names
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.revisions import canonical_names
 from chatterbox_api_storage_r2.failures import damaged_object
 
 __all__ = [

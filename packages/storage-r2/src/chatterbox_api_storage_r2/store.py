@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
-from chatterbox_api_core.model import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name, could_be_name, is_voice_id
+from chatterbox_api_core.types import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
 from chatterbox_api_storage_r2.bucket import Doubtful
 from chatterbox_api_storage_r2.clips import Clips
 from chatterbox_api_storage_r2.connection import Connection
@@ -128,7 +128,7 @@ class R2Store:
     async def get(self, voice_id: str) -> Voice | None:
         return _voice(await self._read().get(voice_id)) if is_voice_id(voice_id) else None
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         return _voice(await self._read().find(canonical_name(name))) if could_be_name(name) else None
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
@@ -138,7 +138,7 @@ class R2Store:
             self._readiness.suspect()
             raise
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         reader = self._read()
         record = await reader.get(voice.id)
         while record is not None and record.voice is not None and record.voice.sha256 == voice.sha256:
@@ -169,9 +169,9 @@ class R2Store:
 
         return await self._write(work, voice_id=voice_id, size_bytes=len(audio.data))
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         async def work() -> Versioned:
-            return await self._library.amend(voice_id, changes)
+            return await self._library.update(voice_id, changes)
 
         name = () if changes.name is KEEP else (changes.name,)
         return await self._write(work, (*name, *changes.add_aliases), voice_id=voice_id)

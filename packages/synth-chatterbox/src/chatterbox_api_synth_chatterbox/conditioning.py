@@ -19,10 +19,10 @@ __all__ = ["analysed", "check_clip", "from_bytes", "to_bytes"]
 _SILENT: Final = 10 ** (-60 / 20)
 
 
-def check_clip(samples: torch.Tensor, rate_hz: int, model: Model) -> torch.Tensor:
+def check_clip(samples: torch.Tensor, sample_rate_hz: int, model: Model) -> torch.Tensor:
     """The part of a clip that is worth hearing, of shape (n,). Raises InvalidAudio for one that would harm."""
-    heard = samples[: round(MAX_CLIP_S * rate_hz)]
-    duration_s = len(heard) / rate_hz
+    heard = samples[: round(MAX_CLIP_S * sample_rate_hz)]
+    duration_s = len(heard) / sample_rate_hz
     if duration_s <= model.min_clip_s:
         raise InvalidAudio(
             f"{model.title} needs a clip of more than {model.min_clip_s:g} s; this one has {duration_s:.1f} s.",
@@ -44,12 +44,12 @@ def check_clip(samples: torch.Tensor, rate_hz: int, model: Model) -> torch.Tenso
     return heard
 
 
-def analysed(tts: Any, samples: torch.Tensor, rate_hz: int) -> bytes:
+def analysed(tts: Any, samples: torch.Tensor, sample_rate_hz: int) -> bytes:
     """What a model makes of a clip. Upstream's own function does it, and leaves no trace in the model."""
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(file, samples.numpy(), rate_hz, format="WAV", subtype="FLOAT")
+    soundfile.write(file, samples.numpy(), sample_rate_hz, format="WAV", subtype="FLOAT")
     file.seek(0)
     own = tts.conds
     try:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from chatterbox_api_core.model import Pcm, WatermarkFinding
+from chatterbox_api_core.types import Pcm, WatermarkFinding
 from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS, ModelSupervisor
 from chatterbox_api_worker.spec import Timeouts
 
@@ -58,9 +58,11 @@ class PerthDetector:
 
     async def detect(self, pcm: Pcm) -> WatermarkFinding:
         """As the port says; of a longer sound, the first 60 s are judged."""
-        heard = Pcm(pcm.samples[: round(HEARD_S * pcm.rate_hz)], pcm.rate_hz)
+        heard = Pcm(pcm.samples[: round(HEARD_S * pcm.sample_rate_hz)], pcm.sample_rate_hz)
         if not len(heard):
             return WatermarkFinding(marked=False, confidence=0.0, duration_s=0.0)
-        answer, _ = await self._process.run({"do": "detect", "rate_hz": pcm.rate_hz}, heard.samples.cast("B"))
+        answer, _ = await self._process.run(
+            {"do": "detect", "sample_rate_hz": pcm.sample_rate_hz}, heard.samples.cast("B")
+        )
         confidence = float(answer["confidence"])
         return WatermarkFinding(confidence > THRESHOLD, confidence, heard.duration_s)

@@ -63,10 +63,10 @@ class Engine:
         self._own_voice = conditioning.to_bytes(tts.conds) if tts.conds is not None else None
         use_readable_attention(tts.t3)
 
-    def prepare(self, samples: torch.Tensor, rate_hz: int) -> bytes:
+    def prepare(self, samples: torch.Tensor, sample_rate_hz: int) -> bytes:
         """A voice from a clip, as bytes that `speak` takes. Raises InvalidAudio."""
-        heard = conditioning.check_clip(samples, rate_hz, self._model)
-        return conditioning.analysed(self._tts, heard, rate_hz)
+        heard = conditioning.check_clip(samples, sample_rate_hz, self._model)
+        return conditioning.analysed(self._tts, heard, sample_rate_hz)
 
     def speak(self, request: Request, voice: bytes | None, checkpoint: Callable[[], None]) -> Speech:
         """Say one text.

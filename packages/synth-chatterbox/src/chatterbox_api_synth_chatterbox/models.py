@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chatterbox_api_core.model import Language, ParameterSpec
+from chatterbox_api_core.types import Language, ParameterSpec
 
 __all__ = ["MAX_CLIP_S", "MODELS", "RATE_HZ", "TOKENS_PER_S", "Model", "max_tokens"]
 

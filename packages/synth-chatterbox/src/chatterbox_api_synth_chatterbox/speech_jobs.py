@@ -19,7 +19,7 @@ def load(config: dict[str, Any], report: Progress) -> dict[str, Job]:
     engine = load_engine(MODELS[config["model"]], folder=config["folder"], device=config["device"], report=report)
 
     def prepare(header: Header, clip: bytes, context: JobContext) -> tuple[Header, bytes]:
-        return {}, engine.prepare(torch.frombuffer(bytearray(clip), dtype=torch.float32), header["rate_hz"])
+        return {}, engine.prepare(torch.frombuffer(bytearray(clip), dtype=torch.float32), header["sample_rate_hz"])
 
     def speak(header: Header, voice: bytes, context: JobContext) -> tuple[Header, memoryview]:
         request = Request(header["text"], header["seed"], header["language"], header["params"])

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
-from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
-from chatterbox_api_core.parameters import check_params, check_seed
+from chatterbox_api_core.speech.parameters import check_parameters, check_seed
+from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_chatterbox.health import Health
 from chatterbox_api_synth_chatterbox.models import MAX_CLIP_S, MODELS, RATE_HZ, Model
 from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS, ModelSupervisor
@@ -34,9 +34,9 @@ class ChatterboxSynthesizer:
         self._voices = AnalysedVoices(max_bytes=voices_bytes)
         self._health = Health()
         self._capabilities = Capabilities(
-            clones=True,
+            supports_cloning=True,
             languages=_spoken(model),
-            rate_hz=RATE_HZ,
+            sample_rate_hz=RATE_HZ,
             concurrent=concurrent,
             max_chars=model.max_chars,
             params=model.params,
@@ -119,8 +119,8 @@ class ChatterboxSynthesizer:
 
     async def _analysed(self, prompt: VoicePrompt) -> bytes:
         pcm = await prompt.pcm()
-        heard = pcm.samples[: round(MAX_CLIP_S * pcm.rate_hz)]
-        return bytes(await self._run({"do": "prepare", "rate_hz": pcm.rate_hz}, heard.cast("B")))
+        heard = pcm.samples[: round(MAX_CLIP_S * pcm.sample_rate_hz)]
+        return bytes(await self._run({"do": "prepare", "sample_rate_hz": pcm.sample_rate_hz}, heard.cast("B")))
 
     async def _run(self, command: dict[str, object], payload: bytes | memoryview) -> memoryview:
         """One job; a failure of it counts once, however many wait for it."""
@@ -154,7 +154,7 @@ class ChatterboxSynthesizer:
             "text": text,
             "language": language,
             "seed": seed,
-            "params": check_params(utterance.params, capabilities=self._capabilities),
+            "params": check_parameters(utterance.parameters, capabilities=self._capabilities),
         }
 
 

@@ -25,10 +25,10 @@ def load(config: dict[str, Any], report: Progress) -> dict[str, Job]:
 
     def detect(header: Header, clip: bytes, context: JobContext) -> tuple[Header, bytes]:
         samples = torch.frombuffer(bytearray(clip), dtype=torch.float32).numpy()
-        if len(samples) < shortest_s * header["rate_hz"]:
+        if len(samples) < shortest_s * header["sample_rate_hz"]:
             return {"confidence": 0.0}, b""
         with torch.inference_mode():
-            found = float(watermarker.get_watermark(samples, sample_rate=header["rate_hz"], round=False).mean())
+            found = float(watermarker.get_watermark(samples, sample_rate=header["sample_rate_hz"], round=False).mean())
         return {"confidence": found if math.isfinite(found) else 0.0}, b""  # silence is no number
 
     return {"detect": detect}

@@ -2,7 +2,7 @@
 
 Jobs, beside a header's "do":
 
-    describe    to {"rate_hz", "languages": {tag: [voice, name]}}
+    describe    to {"sample_rate_hz", "languages": {tag: [voice, name]}}
     speak       {"text", "voice", "rate", "pitch"}, to pieces of float32 samples
 """
 
@@ -54,8 +54,8 @@ class Espeak:
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         # espeak-ng fails on data paths of more than about 160 characters; a relative one is always short.
         os.chdir(Path(data_path or espeakng_loader.get_data_path()).parent)
-        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _FIRST_CHUNK_MS, b".", _DO_NOT_EXIT)
-        if self.rate_hz <= 0:
+        self.sample_rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _FIRST_CHUNK_MS, b".", _DO_NOT_EXIT)
+        if self.sample_rate_hz <= 0:
             raise RuntimeError("espeak-ng finds no data in its folder")
         self._lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceRecord))
         self._callback = _Callback(self._on_audio)
@@ -123,10 +123,10 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
         raise ConfigurationError(f"espeak-ng does not start: {error}.") from error
 
     def describe(header: Header, payload: bytes, context: JobContext) -> tuple[Header, Payload]:
-        return {"rate_hz": espeak.rate_hz, "languages": espeak.languages()}, b""
+        return {"sample_rate_hz": espeak.sample_rate_hz, "languages": espeak.languages()}, b""
 
     def speak(header: Header, payload: bytes, context: JobContext) -> tuple[Header, Payload]:
-        speech = _Speech(context, longest_bytes=int(2 * espeak.rate_hz * _LONGEST_CHUNK_S))
+        speech = _Speech(context, longest_bytes=int(2 * espeak.sample_rate_hz * _LONGEST_CHUNK_S))
         words = {name: header[name] for name in ("text", "voice", "rate", "pitch")}
         espeak.speak(**words, emit=speech.emit, cancelled=lambda: context.cancelled)
         speech.finish()

@@ -4,7 +4,7 @@ There is one for all that speak, since Praat takes 65 MB of memory in each proce
 
 Its job, beside a header's "do":
 
-    measure     {"rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where nothing is voiced
+    measure     {"sample_rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where nothing is voiced
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from chatterbox_api_worker.serving import Job, JobContext, Progress, serve
 __all__ = ["failure", "load", "median_pitch_hz"]
 
 
-def median_pitch_hz(samples: bytes, rate_hz: int) -> float | None:
+def median_pitch_hz(samples: bytes, sample_rate_hz: int) -> float | None:
     """Of the voiced parts of a clip, by Praat; None where nothing is voiced."""
-    sound = parselmouth.Sound(np.frombuffer(samples, np.float32).astype(np.float64), rate_hz)
+    sound = parselmouth.Sound(np.frombuffer(samples, np.float32).astype(np.float64), sample_rate_hz)
     track = sound.to_pitch(pitch_floor=50, pitch_ceiling=600).selected_array["frequency"]
     voiced = track[track > 0]
     return float(np.median(voiced)) if len(voiced) else None
@@ -31,7 +31,7 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
     """The one job."""
 
     def measure(header: Header, samples: bytes, context: JobContext) -> tuple[Header, Payload]:
-        return {"hz": median_pitch_hz(samples, header["rate_hz"])}, b""
+        return {"hz": median_pitch_hz(samples, header["sample_rate_hz"])}, b""
 
     return {"measure": measure}
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, SynthesisFailed
-from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
 from chatterbox_api_synth_espeak.pitch import nearest
 from chatterbox_api_worker.pool import WorkerPool
 from chatterbox_api_worker.spec import Timeouts, WorkerExited, WorkerSpec
@@ -50,18 +50,18 @@ class EspeakSynthesizer:
         pitch_worker: Supervisor,
         *,
         concurrent: int,
-        rate_hz: int,
+        sample_rate_hz: int,
         voices: dict[str, tuple[str, str]],
         language: str,
     ) -> None:
-        self._pool, self._rate_hz, self._language = pool, rate_hz, language
+        self._pool, self._rate_hz, self._language = pool, sample_rate_hz, language
         self._pitch_worker = pitch_worker
         self._voices = {tag: voice for tag, (voice, _) in voices.items()}
         self._pitches: OrderedDict[str, float | None] = OrderedDict()
         self._capabilities = Capabilities(
-            clones=False,
+            supports_cloning=False,
             languages=tuple(Language(tag, name) for tag, (_, name) in voices.items()),
-            rate_hz=rate_hz,
+            sample_rate_hz=sample_rate_hz,
             concurrent=concurrent,
             max_chars=400,
             speed=_SPEED,
@@ -112,7 +112,7 @@ class EspeakSynthesizer:
                 pool,
                 pitch_worker,
                 concurrent=processes,
-                rate_hz=about["rate_hz"],
+                sample_rate_hz=about["sample_rate_hz"],
                 voices=about["languages"],
                 language=language,
             )
@@ -159,8 +159,8 @@ class EspeakSynthesizer:
         """What is remembered, else what is measured; where the process is lost under it, once more by the next."""
         if prompt.key not in self._pitches:
             clip = await prompt.pcm()
-            first = clip.samples[: round(_MEASURED_S * clip.rate_hz)].cast("B")
-            job = {"do": "measure", "rate_hz": clip.rate_hz}
+            first = clip.samples[: round(_MEASURED_S * clip.sample_rate_hz)].cast("B")
+            job = {"do": "measure", "sample_rate_hz": clip.sample_rate_hz}
             try:
                 found, _ = await self._pitch_worker.run(job, first)
             except WorkerExited as lost:

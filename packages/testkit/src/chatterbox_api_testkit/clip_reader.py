@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits, Pcm
 from chatterbox_api_core.ports import ClipReader
+from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_testkit.contract import Contract
 from chatterbox_api_testkit.sounds import frequency_hz, level, sine, wav
 
@@ -41,13 +41,13 @@ class ClipReaderContract(Contract):
         async with self.open() as reader:
             yield reader
 
-    @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000])
+    @pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000])
     @pytest.mark.parametrize("channels", [1, 2])
-    async def test_reads_what_was_recorded(self, reader: ClipReader, rate_hz: int, channels: int) -> None:
-        tone = sine(440, 2.0, rate_hz=rate_hz)
+    async def test_reads_what_was_recorded(self, reader: ClipReader, sample_rate_hz: int, channels: int) -> None:
+        tone = sine(440, 2.0, sample_rate_hz=sample_rate_hz)
         clip = await reader.read(wav(tone, channels=channels), limits=LIMITS)
-        assert (clip.report.rate_hz, clip.report.channels) == (rate_hz, channels)
-        assert clip.pcm.rate_hz == rate_hz
+        assert (clip.report.sample_rate_hz, clip.report.channels) == (sample_rate_hz, channels)
+        assert clip.pcm.sample_rate_hz == sample_rate_hz
         assert clip.report.duration_s == pytest.approx(2.0, abs=0.001)
         assert len(clip.pcm) == len(tone)
         assert frequency_hz(clip.pcm) == pytest.approx(440, rel=0.001)
@@ -66,7 +66,7 @@ class ClipReaderContract(Contract):
             assert value is None or value == pytest.approx(expected, abs=0.3)
         assert report.clipped in (None, 0)
         assert report.speech_share is None or 0 <= report.speech_share <= 1
-        assert report.bandwidth_hz is None or 440 <= report.bandwidth_hz <= tone.rate_hz // 2
+        assert report.bandwidth_hz is None or 440 <= report.bandwidth_hz <= tone.sample_rate_hz // 2
         assert (report.missing_s, report.damaged, report.tracks) == (0, 0, 1)
         assert all(line.strip() for line in report.advice)
 
@@ -75,7 +75,9 @@ class ClipReaderContract(Contract):
         values = list(tone.samples)
         for begin, length in ((1000, 2), (5000, 3), (9000, 40), (20_000, 1), (30_000, 500)):
             values[begin : begin + length] = [1.0] * length
-        report = (await reader.read(wav(Pcm.from_floats(values, rate_hz=tone.rate_hz)), limits=LIMITS)).report
+        report = (
+            await reader.read(wav(Pcm.from_floats(values, sample_rate_hz=tone.sample_rate_hz)), limits=LIMITS)
+        ).report
         assert report.clipped in (None, 3)
         assert report.peak_dbfs is None or report.peak_dbfs == pytest.approx(0, abs=0.01)
 
@@ -86,7 +88,7 @@ class ClipReaderContract(Contract):
         assert report.missing_s in (0.0, pytest.approx(2.0, abs=0.01))
 
     async def test_silence_is_refused(self, reader: ClipReader) -> None:
-        await self.refuses(reader, wav(Pcm.silence(2.0, rate_hz=16_000)), "invalid_audio")
+        await self.refuses(reader, wav(Pcm.silence(2.0, sample_rate_hz=16_000)), "invalid_audio")
 
     async def test_the_faintest_sound_is_no_silence(self, reader: ClipReader) -> None:
         clip = await reader.read(wav(sine(440, 2.0, amplitude=2 / 32768)), limits=LIMITS)
@@ -96,7 +98,7 @@ class ClipReaderContract(Contract):
         await self.refuses(reader, wav(sine(440, 0.9)), "audio_too_short")
 
     async def test_too_long(self, reader: ClipReader) -> None:
-        await self.refuses(reader, wav(Pcm.silence(31.0, rate_hz=8_000)), "audio_too_long")
+        await self.refuses(reader, wav(Pcm.silence(31.0, sample_rate_hz=8_000)), "audio_too_long")
 
     async def test_too_large(self, reader: ClipReader) -> None:
         with pytest.raises(InvalidAudio) as caught:
@@ -131,11 +133,15 @@ class ClipReaderContract(Contract):
         struct.pack_into("<I", data, 40, 0xFFFFFFF0)
         assert (await reader.read(bytes(data), limits=LIMITS)).report.duration_s == pytest.approx(2.0, abs=0.01)
 
-    @pytest.mark.parametrize(("rate_hz", "channels"), [(1, 1), (3_000, 1), (400_000, 1), (16_000, 65), (16_000, 0)])
-    async def test_odd_rates_and_channels_are_refused(self, reader: ClipReader, rate_hz: int, channels: int) -> None:
-        data = bytearray(wav(sine(440, 4.0, rate_hz=16_000)))
-        struct.pack_into("<HI", data, 22, channels, rate_hz)
-        struct.pack_into("<IH", data, 28, min(rate_hz * channels * 2, 2**32 - 1), channels * 2)
+    @pytest.mark.parametrize(
+        ("sample_rate_hz", "channels"), [(1, 1), (3_000, 1), (400_000, 1), (16_000, 65), (16_000, 0)]
+    )
+    async def test_odd_rates_and_channels_are_refused(
+        self, reader: ClipReader, sample_rate_hz: int, channels: int
+    ) -> None:
+        data = bytearray(wav(sine(440, 4.0, sample_rate_hz=16_000)))
+        struct.pack_into("<HI", data, 22, channels, sample_rate_hz)
+        struct.pack_into("<IH", data, 28, min(sample_rate_hz * channels * 2, 2**32 - 1), channels * 2)
         await self.refuses(reader, bytes(data), "invalid_audio")
 
     async def test_samples_that_are_no_numbers_are_refused(self, reader: ClipReader) -> None:
@@ -154,11 +160,14 @@ class ClipReaderContract(Contract):
         assert turns > 1
 
     async def test_many_at_once_are_each_read(self, reader: ClipReader) -> None:
-        rates_hz = [8_000, 16_000, 22_050, 44_100, 48_000]
+        sample_rates_hz = [8_000, 16_000, 22_050, 44_100, 48_000]
         clips = await asyncio.gather(
-            *(reader.read(wav(sine(440, 1.5, rate_hz=rate_hz)), limits=LIMITS) for rate_hz in rates_hz)
+            *(
+                reader.read(wav(sine(440, 1.5, sample_rate_hz=sample_rate_hz)), limits=LIMITS)
+                for sample_rate_hz in sample_rates_hz
+            )
         )
-        assert [clip.report.rate_hz for clip in clips] == rates_hz
+        assert [clip.report.sample_rate_hz for clip in clips] == sample_rates_hz
 
     async def test_cancelled_at_any_moment_it_reads_the_next(self, reader: ClipReader) -> None:
         long, short = wav(sine(440, 20.0)), wav(sine(440, 1.5))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import rate_for
-from chatterbox_api_core.model import AudioFormat, Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_core.ports import ClipReader, Encoder
 from chatterbox_api_core.reference import WavReader
+from chatterbox_api_core.types import AudioFormat, Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_testkit.contract import Contract
 from chatterbox_api_testkit.sounds import frequency_hz, level, middle, noise, sine
 
@@ -50,7 +50,7 @@ class EncoderContract(Contract):
         tone = sine(440, 2.0)
         for offered in self.encoder.formats:
             clip = self.read(offered, self.encode(offered, [tone], complete=complete))
-            assert clip.report.rate_hz == (48_000 if offered.name in OPUS else RATE_HZ), offered.name
+            assert clip.report.sample_rate_hz == (48_000 if offered.name in OPUS else RATE_HZ), offered.name
             assert clip.report.channels == 1, offered.name
             self.check_length(offered, clip.pcm, tone.duration_s)
             assert frequency_hz(middle(clip.pcm)) == pytest.approx(440, rel=0.005), offered.name
@@ -72,7 +72,7 @@ class EncoderContract(Contract):
     def test_the_sink_of_a_complete_body_stays_open(self) -> None:
         for offered in self.encoder.formats:
             sink = BytesIO()
-            encoding = self.encoder.open(offered, sink, rate_hz=RATE_HZ, complete=True)
+            encoding = self.encoder.open(offered, sink, sample_rate_hz=RATE_HZ, complete=True)
             encoding.feed(sine(440, 1.0))
             encoding.finish()
             assert sink.getvalue(), offered.name
@@ -81,7 +81,7 @@ class EncoderContract(Contract):
         """After three seconds more than half of the bytes are out: no page or cluster holds back more."""
         for offered in self.encoder.formats:
             sink = _WriteOnly()
-            encoding = self.encoder.open(offered, sink, rate_hz=RATE_HZ, complete=False)
+            encoding = self.encoder.open(offered, sink, sample_rate_hz=RATE_HZ, complete=False)
             for i in range(30):
                 encoding.feed(noise(0.1, seed=i))
             early = sink.size_bytes
@@ -92,14 +92,14 @@ class EncoderContract(Contract):
         """Nothing fed and nothing in what is fed are the same; where the format has a header, it is there."""
         for offered in self.encoder.formats:
             nothing = self.encode(offered, [], complete=complete)
-            empty = self.encode(offered, [Pcm.silence(0.0, rate_hz=RATE_HZ)], complete=complete)
+            empty = self.encode(offered, [Pcm.silence(0.0, sample_rate_hz=RATE_HZ)], complete=complete)
             assert len(empty) == len(nothing), f"{offered.name}: Ogg has a number of its own in each stream"
             if offered.name == "wav":
                 assert nothing.startswith(b"RIFF")
 
     @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 1.7, -9.0, float("nan"), float("inf"), float("-inf")])
     def test_no_sample_is_too_strange(self, value: float, complete: bool) -> None:
-        strange = Pcm.from_floats([value] * RATE_HZ, rate_hz=RATE_HZ)
+        strange = Pcm.from_floats([value] * RATE_HZ, sample_rate_hz=RATE_HZ)
         for offered in self.encoder.formats:
             clip = self.read(offered, self.encode(offered, [strange, sine(440, 0.5)], complete=complete))
             assert max(abs(sample) for sample in clip.pcm.samples) <= 2.0, f"{offered.name} swings, and stays in bounds"
@@ -123,24 +123,24 @@ class EncoderContract(Contract):
         for offered in self.encoder.formats:
             for out_rate_hz in (16_000, 48_000):
                 data = self.encode(offered, [sine(440, 2.0)], complete=complete, out_rate_hz=out_rate_hz)
-                clip = self.read(offered, data, rate_hz=out_rate_hz)
-                assert clip.report.rate_hz == (48_000 if offered.name in OPUS else out_rate_hz), offered.name
+                clip = self.read(offered, data, sample_rate_hz=out_rate_hz)
+                assert clip.report.sample_rate_hz == (48_000 if offered.name in OPUS else out_rate_hz), offered.name
                 assert clip.pcm.duration_s == pytest.approx(2.0, abs=SLACK_S), offered.name
                 assert frequency_hz(middle(clip.pcm)) == pytest.approx(440, rel=0.005), offered.name
 
     def test_a_rate_that_the_format_lacks_becomes_the_next(self, complete: bool) -> None:
         for offered in self.encoder.formats:
-            tone = sine(440, 2.0, rate_hz=22_050)
-            data = self.encode(offered, [tone], complete=complete, rate_hz=22_050)
-            rate_hz = rate_for(offered, rate_hz=22_050)
-            clip = self.read(offered, data, rate_hz=rate_hz)
-            assert clip.report.rate_hz == (48_000 if offered.name in OPUS else rate_hz), offered.name
+            tone = sine(440, 2.0, sample_rate_hz=22_050)
+            data = self.encode(offered, [tone], complete=complete, sample_rate_hz=22_050)
+            sample_rate_hz = rate_for(offered, sample_rate_hz=22_050)
+            clip = self.read(offered, data, sample_rate_hz=sample_rate_hz)
+            assert clip.report.sample_rate_hz == (48_000 if offered.name in OPUS else sample_rate_hz), offered.name
             assert frequency_hz(middle(clip.pcm)) == pytest.approx(440, rel=0.005), offered.name
 
     def test_trim_cuts_the_ends_and_keeps_the_middle(self, complete: bool) -> None:
         if "trim" not in self.encoder.effects:
             pytest.skip("declares no trim")
-        gap = Pcm.silence(0.7, rate_hz=RATE_HZ)
+        gap = Pcm.silence(0.7, sample_rate_hz=RATE_HZ)
         for offered in self.encoder.formats:
             for sound in ([gap, sine(440, 1.0), gap, sine(440, 1.0), gap], [sine(440, 2.7)]):
                 pcm = self.read(offered, self.encode(offered, sound, complete=complete, trim=True)).pcm
@@ -175,26 +175,26 @@ class EncoderContract(Contract):
                 assert found == pytest.approx(hz, rel=0.1)
 
     def encode(
-        self, offered: AudioFormat, chunks: list[Pcm], *, complete: bool, rate_hz: int = RATE_HZ, **effects: Any
+        self, offered: AudioFormat, chunks: list[Pcm], *, complete: bool, sample_rate_hz: int = RATE_HZ, **effects: Any
     ) -> bytes:
         sink = BytesIO()
-        encoding = self.encoder.open(offered, sink, rate_hz=rate_hz, complete=complete, **effects)
+        encoding = self.encoder.open(offered, sink, sample_rate_hz=sample_rate_hz, complete=complete, **effects)
         for chunk in chunks:
             encoding.feed(chunk)
         encoding.finish()
         return sink.getvalue()
 
-    def read(self, offered: AudioFormat, data: bytes, *, rate_hz: int = RATE_HZ) -> Clip:
+    def read(self, offered: AudioFormat, data: bytes, *, sample_rate_hz: int = RATE_HZ) -> Clip:
         if offered.name == "pcm":
-            pcm = Pcm.from_s16le(data, rate_hz=rate_hz)
-            return Clip(pcm, ClipReport(pcm.duration_s, rate_hz, channels=1))
+            pcm = Pcm.from_s16le(data, sample_rate_hz=sample_rate_hz)
+            return Clip(pcm, ClipReport(pcm.duration_s, sample_rate_hz, channels=1))
         try:
             return asyncio.run(self.reader.read(data, limits=ClipLimits(min_duration_s=0.0)))
         except InvalidAudio:
             if offered.name in LOSSLESS:
                 raise
             # A lossy format may have nothing to say of a few samples; whoever expects more looks at the length.
-            return Clip(Pcm.silence(0.0, rate_hz=rate_hz), ClipReport(0.0, rate_hz, channels=1))
+            return Clip(Pcm.silence(0.0, sample_rate_hz=sample_rate_hz), ClipReport(0.0, sample_rate_hz, channels=1))
 
     def check_length(self, offered: AudioFormat, pcm: Pcm, duration_s: float) -> None:
         slack_s = 0.0 if offered.name in LOSSLESS else SLACK_S

@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterable, Sequence
 from itertools import pairwise
 
-from chatterbox_api_core.model import Pcm, VoicePrompt
+from chatterbox_api_core.types import Pcm, VoicePrompt
 
 __all__ = [
     "collect",
@@ -25,25 +25,25 @@ __all__ = [
 ]
 
 
-def sine(hz: float, duration_s: float, *, rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
-    step = 2 * math.pi * hz / rate_hz
-    count = round(duration_s * rate_hz)
-    return Pcm.from_floats([amplitude * math.sin(step * i) for i in range(count)], rate_hz=rate_hz)
+def sine(hz: float, duration_s: float, *, sample_rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
+    step = 2 * math.pi * hz / sample_rate_hz
+    count = round(duration_s * sample_rate_hz)
+    return Pcm.from_floats([amplitude * math.sin(step * i) for i in range(count)], sample_rate_hz=sample_rate_hz)
 
 
-def voice_like(hz: float, duration_s: float, *, rate_hz: int = 16_000) -> Pcm:
+def voice_like(hz: float, duration_s: float, *, sample_rate_hz: int = 16_000) -> Pcm:
     """A buzz with falling overtones, which a pitch tracker takes for a voice of `hz`."""
-    step = 2 * math.pi * hz / rate_hz
-    count = round(duration_s * rate_hz)
+    step = 2 * math.pi * hz / sample_rate_hz
+    count = round(duration_s * sample_rate_hz)
     samples = [0.2 * sum(math.sin(step * i * k) / k for k in range(1, 9)) for i in range(count)]
-    return Pcm.from_floats(samples, rate_hz=rate_hz)
+    return Pcm.from_floats(samples, sample_rate_hz=sample_rate_hz)
 
 
-def noise(duration_s: float, *, seed: int, rate_hz: int = 24_000, amplitude: float = 0.3) -> Pcm:
+def noise(duration_s: float, *, seed: int, sample_rate_hz: int = 24_000, amplitude: float = 0.3) -> Pcm:
     """White noise, the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 — nothing secret
-    count = round(duration_s * rate_hz)
-    return Pcm.from_floats([chance.uniform(-amplitude, amplitude) for _ in range(count)], rate_hz=rate_hz)
+    count = round(duration_s * sample_rate_hz)
+    return Pcm.from_floats([chance.uniform(-amplitude, amplitude) for _ in range(count)], sample_rate_hz=sample_rate_hz)
 
 
 def wav(pcm: Pcm, *, channels: int = 1) -> bytes:
@@ -52,8 +52,8 @@ def wav(pcm: Pcm, *, channels: int = 1) -> bytes:
     data = struct.pack(f"<{len(values)}h", *values)
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, channels, pcm.rate_hz),
-        *(2 * channels * pcm.rate_hz, 2 * channels, 16, b"data", len(data)),
+        *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, channels, pcm.sample_rate_hz),
+        *(2 * channels * pcm.sample_rate_hz, 2 * channels, 16, b"data", len(data)),
     )
     return header + data
 
@@ -71,27 +71,27 @@ async def collect(sound: AsyncIterable[Pcm]) -> Pcm:
     """All of a sound as one."""
     parts = [pcm async for pcm in sound]
     assert parts, "there is no sound"
-    return Pcm.from_floats([value for pcm in parts for value in pcm.samples], rate_hz=parts[0].rate_hz)
+    return Pcm.from_floats([value for pcm in parts for value in pcm.samples], sample_rate_hz=parts[0].sample_rate_hz)
 
 
 def frequency_hz(pcm: Pcm) -> float:
     """Of a tone: its rising zero crossings, between the first and the last."""
     crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
     assert len(crossings) > 1, "this is no tone"
-    return (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])
+    return (len(crossings) - 1) * pcm.sample_rate_hz / (crossings[-1] - crossings[0])
 
 
 def median_pitch_hz(pcm: Pcm) -> float:
     """Of the loudest stretches, by autocorrelation between 60 and 500 Hz; for telling voices apart."""
-    step = max(1, pcm.rate_hz // 8000)
+    step = max(1, pcm.sample_rate_hz // 8000)
     samples = [sum(pcm.samples[i : i + step]) / step for i in range(0, len(pcm) - step, step)]
-    rate_hz = pcm.rate_hz / step
-    size = round(0.04 * rate_hz)
+    sample_rate_hz = pcm.sample_rate_hz / step
+    size = round(0.04 * sample_rate_hz)
     frames = sorted(range(0, len(samples) - 2 * size, size), key=lambda i: -level(samples[i : i + size]))[:16]
-    return statistics.median(_pitch_hz(samples[begin : begin + 2 * size], rate_hz) for begin in frames)
+    return statistics.median(_pitch_hz(samples[begin : begin + 2 * size], sample_rate_hz) for begin in frames)
 
 
-def _pitch_hz(frame: Sequence[float], rate_hz: float) -> float:
+def _pitch_hz(frame: Sequence[float], sample_rate_hz: float) -> float:
     size = len(frame) // 2
     energy = [sum(value * value for value in frame[lag : lag + size]) for lag in range(size)]
 
@@ -99,20 +99,20 @@ def _pitch_hz(frame: Sequence[float], rate_hz: float) -> float:
         product = sum(a * b for a, b in zip(frame[:size], frame[lag : lag + size], strict=True))
         return product / math.sqrt(energy[0] * energy[lag] + 1e-12)
 
-    lags = range(round(rate_hz / 500), min(size, round(rate_hz / 60)))
+    lags = range(round(sample_rate_hz / 500), min(size, round(sample_rate_hz / 60)))
     similarities = [similarity(lag) for lag in lags]
     best = max(similarities)
     # The first peak that is nearly the best: the best itself may be an octave down.
     for i, value in enumerate(similarities):
         if value > 0.9 * best and value == max(similarities[max(0, i - 2) : i + 3]):
-            return rate_hz / lags[i]
-    return rate_hz / lags[similarities.index(best)]
+            return sample_rate_hz / lags[i]
+    return sample_rate_hz / lags[similarities.index(best)]
 
 
 def middle(pcm: Pcm) -> Pcm:
     """Without an eighth at each end, where codecs fade in and out."""
     edge = len(pcm) // 8
-    return Pcm(pcm.samples[edge : len(pcm) - edge], pcm.rate_hz)
+    return Pcm(pcm.samples[edge : len(pcm) - edge], pcm.sample_rate_hz)
 
 
 def level(samples: Sequence[float]) -> float:

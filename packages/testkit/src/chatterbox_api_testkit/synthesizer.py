@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from chatterbox_api_core.errors import NotFound
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 from chatterbox_api_testkit.contract import Contract
 from chatterbox_api_testkit.sounds import collect, level, median_pitch_hz, prompt, voice_like
 
@@ -42,8 +42,8 @@ class SynthesizerMechanicsContract(Contract):
 
     async def test_declares_plausible_capabilities(self, engine: Synthesizer) -> None:
         declared = engine.capabilities
-        assert 8_000 <= declared.rate_hz <= 48_000
-        assert declared.concurrent >= 1
+        assert 8_000 <= declared.sample_rate_hz <= 48_000
+        assert declared.max_concurrency >= 1
         assert declared.max_chars >= 50
         assert declared.speed[0] <= 1.0 <= declared.speed[1]
         tags = [language.tag for language in declared.languages]
@@ -55,7 +55,7 @@ class SynthesizerMechanicsContract(Contract):
 
     async def test_yields_numbers_at_the_declared_rate(self, engine: Synthesizer) -> None:
         sound = await collect(engine.speak(Utterance(SENTENCE), None))
-        assert sound.rate_hz == engine.capabilities.rate_hz
+        assert sound.sample_rate_hz == engine.capabilities.sample_rate_hz
         assert all(math.isfinite(value) for value in sound.samples)
 
     async def test_takes_text_of_the_declared_length(self, engine: Synthesizer) -> None:
@@ -91,7 +91,7 @@ class SynthesizerMechanicsContract(Contract):
 
     async def test_voices_do_not_mix_at_full_concurrency(self, engine: Synthesizer) -> None:
         """What each voice says alone it says beside others: the same length, level and pitch."""
-        count = engine.capabilities.concurrent
+        count = engine.capabilities.max_concurrency
         prompts = [prompt(voice_like(90 * 3 ** (i / count), 6), key=f"{i:064x}") for i in range(count)]
         alone = [_measures(await self._heard(engine, each)) for each in prompts]
         for _ in range(2):
@@ -108,14 +108,14 @@ class SynthesizerMechanicsContract(Contract):
     async def test_closing_stops_the_work(self, engine: Synthesizer) -> None:
         """Within half a second the engine is free again, for as many calls as it declares."""
         for _ in range(2):
-            sounds = [engine.speak(Utterance(LONGER), None) for _ in range(engine.capabilities.concurrent)]
+            sounds = [engine.speak(Utterance(LONGER), None) for _ in range(engine.capabilities.max_concurrency)]
             for sound in sounds:
                 await anext(sound)
             began = time.perf_counter()
             for sound in sounds:
                 await sound.aclose()
             assert time.perf_counter() - began < 0.5
-        again = (collect(engine.speak(Utterance(SENTENCE), None)) for _ in range(engine.capabilities.concurrent))
+        again = (collect(engine.speak(Utterance(SENTENCE), None)) for _ in range(engine.capabilities.max_concurrency))
         assert all(sound.duration_s > 0.5 for sound in await asyncio.gather(*again))
 
     async def test_cancelling_stops_the_work(self, engine: Synthesizer) -> None:
@@ -126,7 +126,7 @@ class SynthesizerMechanicsContract(Contract):
                         pass
 
         for delay_s in (0.0, 0.001, 0.01, 0.05):
-            tasks = [asyncio.create_task(speak_for_ever()) for _ in range(engine.capabilities.concurrent)]
+            tasks = [asyncio.create_task(speak_for_ever()) for _ in range(engine.capabilities.max_concurrency)]
             await asyncio.sleep(delay_s)
             for task in tasks:
                 task.cancel()
@@ -142,7 +142,7 @@ class SynthesizerContract(SynthesizerMechanicsContract):
 
     async def test_speaks_audibly_at_the_declared_rate(self, engine: Synthesizer) -> None:
         sound = await collect(engine.speak(Utterance(SENTENCE), None))
-        assert sound.rate_hz == engine.capabilities.rate_hz
+        assert sound.sample_rate_hz == engine.capabilities.sample_rate_hz
         assert sound.duration_s > 0.5
         assert all(math.isfinite(value) and abs(value) <= 1.5 for value in sound.samples)
         assert level(sound.samples) > 0.005

@@ -10,9 +10,9 @@ from typing import ClassVar
 import pytest
 
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import Voice, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import is_voice_id, new_voice_id
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import is_voice_id, new_voice_id
 from chatterbox_api_testkit.voice_store_concurrency import VoiceStoreConcurrency, clip, in_order
 
 __all__ = ["VoiceStoreContract"]
@@ -52,19 +52,19 @@ class VoiceStoreContract(VoiceStoreConcurrency):
     async def test_an_empty_library(self, store: VoiceStore) -> None:
         assert await store.list() == ()
         assert await store.default() is None
-        assert await store.find("anna") is None
+        assert await store.get_by_name("anna") is None
         assert await store.get(new_voice_id()) is None
 
     async def test_a_voice_is_found_by_id_name_and_alias(self, store: VoiceStore) -> None:
         voice = await store.add(VoiceDraft("Anna", ("Mum", "Mother")), clip(1))
         await store.add(VoiceDraft("Bert"), clip(2))
         assert is_voice_id(voice.id)
-        for found in (await store.get(voice.id), await store.find("Anna"), await store.find("MUM")):
+        for found in (await store.get(voice.id), await store.get_by_name("Anna"), await store.get_by_name("MUM")):
             assert found == voice
         assert voice in await store.list()
-        assert await store.find(voice.id) is None, "an id is no name"
+        assert await store.get_by_name(voice.id) is None, "an id is no name"
         for unknown in ("Ann", "Anna ' OR 1=1 --", "%", "", "\0"):
-            assert await store.find(unknown) is None
+            assert await store.get_by_name(unknown) is None
         for unknown in ("", "Anna", "voice_", "../../voices", voice.id.upper(), f"{voice.id}\0", new_voice_id()):
             assert await store.get(unknown) is None
 
@@ -73,19 +73,19 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         named = await store.add(VoiceDraft(name), clip(1))
         assert named.name == name, "a name is kept as its owner spelled it"
         for spelling in SPELLINGS[name]:
-            assert await store.find(spelling) == named, spelling
+            assert await store.get_by_name(spelling) == named, spelling
             with pytest.raises(NameTaken):
                 await store.add(VoiceDraft(spelling), clip(2))
         await store.remove(named.id)
         aliased = await store.add(VoiceDraft("Someone", (name,)), clip(3))
         assert aliased.aliases == (name,)
         for spelling in SPELLINGS[name]:
-            assert await store.find(spelling) == aliased, spelling
+            assert await store.get_by_name(spelling) == aliased, spelling
             with pytest.raises(NameTaken):
                 await store.add(VoiceDraft("Other", (spelling,)), clip(2))
-        amended = await store.amend(aliased.id, VoiceChanges(remove_aliases=(SPELLINGS[name][-1],)))
+        amended = await store.update(aliased.id, VoiceChanges(remove_aliases=(SPELLINGS[name][-1],)))
         assert amended.aliases == ()
-        assert await store.find(name) is None
+        assert await store.get_by_name(name) is None
 
     async def test_every_field_is_kept(self, store: VoiceStore) -> None:
         before = datetime.now(UTC) - timedelta(seconds=1)
@@ -125,15 +125,15 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         audio = clip(1, size_bytes=size_bytes)
         voice = await store.add(VoiceDraft("Anna"), audio)
         assert voice.size_bytes == size_bytes
-        assert await store.audio(voice) == audio.data
+        assert await store.read_clip(voice) == audio.data
         larger = clip(2, size_bytes=size_bytes + 1)
-        assert await store.audio(await store.replace(voice.id, larger)) == larger.data
+        assert await store.read_clip(await store.replace(voice.id, larger)) == larger.data
 
     async def test_two_voices_may_have_one_clip(self, store: VoiceStore) -> None:
         one, two = [await store.add(VoiceDraft(name), clip(1)) for name in ("Anna", "Bert")]
         assert one.id != two.id
         await store.remove(one.id)
-        assert await store.audio(two) == clip(1).data
+        assert await store.read_clip(two) == clip(1).data
 
     async def test_a_taken_name_is_refused_and_nothing_is_half_done(self, store: VoiceStore) -> None:
         anna = await store.add(VoiceDraft("Anna", ("Mum",)), clip(1))
@@ -149,12 +149,12 @@ class VoiceStoreContract(VoiceStoreConcurrency):
                 VoiceChanges(name="New", add_aliases=("Newer", taken), remove_aliases=("Dad",)),
             ):
                 with pytest.raises(NameTaken):
-                    await store.amend(bert.id, changes)
+                    await store.update(bert.id, changes)
         assert await store.list() == in_order(anna, bert)
-        assert await store.find("dad") == bert
+        assert await store.get_by_name("dad") == bert
         for free in ("New", "Newer"):
-            assert await store.find(free) is None
-        assert await store.audio(bert) == clip(2).data
+            assert await store.get_by_name(free) is None
+        assert await store.read_clip(bert) == clip(2).data
         await store.add(VoiceDraft("New", ("Newer",)), clip(3))
 
     async def test_replace_gives_another_clip_and_the_old_one_is_gone(self, store: VoiceStore) -> None:
@@ -173,45 +173,45 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             updated_at=new.updated_at,
         )
         assert new.updated_at > old.updated_at
-        assert await store.find("mum") == new
-        assert await store.audio(new) == audio.data
+        assert await store.get_by_name("mum") == new
+        assert await store.read_clip(new) == audio.data
         with pytest.raises(NotFound):
-            await store.audio(old)
+            await store.read_clip(old)
 
     async def test_amend_leaves_out_what_it_does_not_name(self, store: VoiceStore) -> None:
         old = await store.add(VoiceDraft("Anna", ("Mum",), "en", "yes"), clip(1))
         await asyncio.sleep(0.002)
-        assert (await store.amend(old.id, VoiceChanges(language="de"))).consent == "yes"
-        assert (await store.amend(old.id, VoiceChanges(consent="no"))).language == "de"
-        cleared = await store.amend(old.id, VoiceChanges(language=None, consent=None))
+        assert (await store.update(old.id, VoiceChanges(language="de"))).consent == "yes"
+        assert (await store.update(old.id, VoiceChanges(consent="no"))).language == "de"
+        cleared = await store.update(old.id, VoiceChanges(language=None, consent=None))
         assert cleared == replace(old, language=None, consent=None, revision=4, updated_at=cleared.updated_at)
         assert cleared.updated_at > old.updated_at
         assert await store.get(old.id) == cleared
-        assert await store.audio(old) == await store.audio(cleared) == clip(1).data
+        assert await store.read_clip(old) == await store.read_clip(cleared) == clip(1).data
 
     async def test_rename_frees_the_old_name(self, store: VoiceStore) -> None:
         anna = await store.add(VoiceDraft("Anna", ("Mum",)), clip(1))
-        renamed = await store.amend(anna.id, VoiceChanges(name="Anne"))
+        renamed = await store.update(anna.id, VoiceChanges(name="Anne"))
         assert (renamed.name, renamed.aliases) == ("Anne", ("Mum",))
-        assert await store.find("anna") is None
-        assert await store.find("anne") == await store.find("mum") == renamed
+        assert await store.get_by_name("anna") is None
+        assert await store.get_by_name("anne") == await store.get_by_name("mum") == renamed
         other = await store.add(VoiceDraft("Anna"), clip(2))
-        respelled = await store.amend(anna.id, VoiceChanges(name="ANNE"))
+        respelled = await store.update(anna.id, VoiceChanges(name="ANNE"))
         assert respelled.name == "ANNE", "a voice may spell its own name anew"
-        assert await store.find("anna") == other
+        assert await store.get_by_name("anna") == other
 
     async def test_aliases_come_and_go(self, store: VoiceStore) -> None:
         anna = await store.add(VoiceDraft("Anna", ("Mum",)), clip(1))
-        more = await store.amend(anna.id, VoiceChanges(add_aliases=("Mama", "MUM", "mama", "anna")))
+        more = await store.update(anna.id, VoiceChanges(add_aliases=("Mama", "MUM", "mama", "anna")))
         assert sorted(more.aliases) == ["Mama", "Mum"], "one of each, as first spelled, and never the name"
-        less = await store.amend(anna.id, VoiceChanges(add_aliases=("Mommy",), remove_aliases=("MAMA", "unknown")))
+        less = await store.update(anna.id, VoiceChanges(add_aliases=("Mommy",), remove_aliases=("MAMA", "unknown")))
         assert sorted(less.aliases) == ["Mommy", "Mum"]
-        assert await store.find("mama") is None
-        swapped = await store.amend(anna.id, VoiceChanges(name="mum", add_aliases=("Anna",)))
+        assert await store.get_by_name("mama") is None
+        swapped = await store.update(anna.id, VoiceChanges(name="mum", add_aliases=("Anna",)))
         assert (swapped.name, sorted(swapped.aliases)) == ("mum", ["Anna", "Mommy"])
         for name in ("anna", "mommy", "Mum"):
-            assert await store.find(name) == swapped
-        kept = await store.amend(anna.id, VoiceChanges(remove_aliases=("mum",)))
+            assert await store.get_by_name(name) == swapped
+        kept = await store.update(anna.id, VoiceChanges(remove_aliases=("mum",)))
         assert kept.name == "mum", "a name is no alias to remove"
 
     async def test_removal_frees_names_and_default(self, store: VoiceStore) -> None:
@@ -220,14 +220,14 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         await store.remove(anna.id)
         assert await store.default() is None
         assert await store.get(anna.id) is None
-        assert await store.find("anna") is None
+        assert await store.get_by_name("anna") is None
         assert await store.list() == ()
         for call in (
             store.remove(anna.id),
             store.set_default(anna.id),
             store.replace(anna.id, clip(2)),
-            store.amend(anna.id, VoiceChanges(language="de")),
-            store.audio(anna),
+            store.update(anna.id, VoiceChanges(language="de")),
+            store.read_clip(anna),
         ):
             with pytest.raises(NotFound):
                 await call
@@ -241,7 +241,7 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             store.remove(unknown),
             store.set_default(unknown),
             store.replace(unknown, clip(1)),
-            store.amend(unknown, VoiceChanges(name="Bert")),
+            store.update(unknown, VoiceChanges(name="Bert")),
         ):
             with pytest.raises(NotFound) as caught:
                 await call
@@ -255,7 +255,7 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         with pytest.raises(NotFound):
             await store.set_default(new_voice_id())
         assert await store.default() == bert
-        renamed = await store.amend(bert.id, VoiceChanges(name="Bertha"))
+        renamed = await store.update(bert.id, VoiceChanges(name="Bertha"))
         assert await store.default() == renamed
         replaced = await store.replace(bert.id, clip(2))
         assert await store.default() == replaced
@@ -289,16 +289,16 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             bert = await store.add(VoiceDraft("Bert"), clip(2))
             gone = await store.add(VoiceDraft("Gone"), clip(3))
             bert = await store.replace(bert.id, clip(4))
-            bert = await store.amend(bert.id, VoiceChanges(name="Bertha", add_aliases=("B",)))
+            bert = await store.update(bert.id, VoiceChanges(name="Bertha", add_aliases=("B",)))
             await store.set_default(anna.id)
             await store.remove(gone.id)
         async with self.open() as store:
             assert await store.list() == in_order(anna, bert)
             assert await store.default() == anna
-            assert await store.find("b") == bert
-            assert await store.audio(anna) == clip(1, size_bytes=100_000).data
-            assert await store.audio(bert) == clip(4).data
-            assert await store.find("Gone") is None
+            assert await store.get_by_name("b") == bert
+            assert await store.read_clip(anna) == clip(1, size_bytes=100_000).data
+            assert await store.read_clip(bert) == clip(4).data
+            assert await store.get_by_name("Gone") is None
             with pytest.raises(NameTaken):
                 await store.add(VoiceDraft("MUM"), clip(5))
             await store.set_default(None)

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_testkit.contract import Contract
 
 __all__ = ["VoiceStoreConcurrency", "clip", "in_order"]
@@ -54,14 +54,14 @@ class VoiceStoreConcurrency(Contract):
             )
             (winner,) = [each for each in outcomes if isinstance(each, Voice)]
             assert all(isinstance(each, NameTaken) for each in outcomes if each is not winner)
-            assert await store.find(name) == winner
+            assert await store.get_by_name(name) == winner
             assert winner in await store.list()
         assert len(await store.list()) == 2
 
     async def test_two_who_swap_names_do_not_both_get_one(self, store: VoiceStore) -> None:
         anna, bert = [await store.add(VoiceDraft(name), clip(1)) for name in ("Anna", "Bert")]
         outcomes = await asyncio.gather(
-            *(store.amend(each.id, VoiceChanges(name="Clara")) for each in (anna, bert)), return_exceptions=True
+            *(store.update(each.id, VoiceChanges(name="Clara")) for each in (anna, bert)), return_exceptions=True
         )
         assert sorted(type(each).__name__ for each in outcomes) == ["NameTaken", "Voice"]
         names = {voice.name for voice in await store.list()}
@@ -70,18 +70,18 @@ class VoiceStoreConcurrency(Contract):
     async def test_writers_of_one_voice_do_not_lose_each_others_changes(self, store: VoiceStore) -> None:
         anna = await store.add(VoiceDraft("Anna"), clip(0))
         await asyncio.gather(
-            *(store.amend(anna.id, VoiceChanges(add_aliases=(f"alias {i}",))) for i in range(8)),
+            *(store.update(anna.id, VoiceChanges(add_aliases=(f"alias {i}",))) for i in range(8)),
             *(store.replace(anna.id, clip(i)) for i in range(1, 5)),
-            store.amend(anna.id, VoiceChanges(language="de")),
-            store.amend(anna.id, VoiceChanges(consent="yes")),
+            store.update(anna.id, VoiceChanges(language="de")),
+            store.update(anna.id, VoiceChanges(consent="yes")),
             store.set_default(anna.id),
         )
         found = await store.get(anna.id)
         assert found is not None
         assert sorted(found.aliases) == [f"alias {i}" for i in range(8)]
         assert (found.language, found.consent, found.revision) == ("de", "yes", 15)
-        assert await store.audio(found) in [clip(i).data for i in range(1, 5)]
-        assert hashlib.sha256(await store.audio(found)).hexdigest() == found.sha256
+        assert await store.read_clip(found) in [clip(i).data for i in range(1, 5)]
+        assert hashlib.sha256(await store.read_clip(found)).hexdigest() == found.sha256
 
     async def test_a_reader_gets_the_clip_it_asked_for_or_not_found(self, store: VoiceStore) -> None:
         """While the clip is replaced again and again."""
@@ -94,7 +94,7 @@ class VoiceStoreConcurrency(Contract):
                 voice = await store.get(anna.id)
                 assert voice is not None
                 try:
-                    assert hashlib.sha256(await store.audio(voice)).hexdigest() == voice.sha256
+                    assert hashlib.sha256(await store.read_clip(voice)).hexdigest() == voice.sha256
                 except NotFound:
                     assert await store.get(anna.id) != voice
                 else:
@@ -112,9 +112,9 @@ class VoiceStoreConcurrency(Contract):
 
     async def test_many_read_at_once(self, store: VoiceStore) -> None:
         voices = [await store.add(VoiceDraft(f"v{i}"), clip(i, size_bytes=10_000)) for i in range(10)]
-        clips = await asyncio.gather(*(store.audio(voices[i % 10]) for i in range(200)))
+        clips = await asyncio.gather(*(store.read_clip(voices[i % 10]) for i in range(200)))
         assert all(data == clip(i % 10, size_bytes=10_000).data for i, data in enumerate(clips))
-        assert await asyncio.gather(*(store.find(f"V{i % 10}") for i in range(200))) == voices * 20
+        assert await asyncio.gather(*(store.get_by_name(f"V{i % 10}") for i in range(200))) == voices * 20
 
     async def test_calls_do_not_block_the_event_loop(self, store: VoiceStore) -> None:
         loop = asyncio.get_running_loop()
@@ -130,7 +130,7 @@ class VoiceStoreConcurrency(Contract):
         watching = asyncio.create_task(watch())
         for i in range(5):
             voice = await store.add(VoiceDraft(f"v{i}"), audio)
-            await store.audio(voice)
+            await store.read_clip(voice)
             await asyncio.sleep(0.002)
         watching.cancel()
         await asyncio.wait([watching])
@@ -148,7 +148,7 @@ class VoiceStoreConcurrency(Contract):
             for each in (
                 store.add(VoiceDraft("New", ("Newer",)), new),
                 store.replace(kept.id, new),
-                store.amend(kept.id, VoiceChanges(name="Other", add_aliases=("More",), remove_aliases=("Alias",))),
+                store.update(kept.id, VoiceChanges(name="Other", add_aliases=("More",), remove_aliases=("Alias",))),
                 store.remove(doomed.id),
             )
         ]
@@ -159,14 +159,14 @@ class VoiceStoreConcurrency(Contract):
         voices = await store.list()
         for voice in voices:
             for name in (voice.name, *voice.aliases):
-                assert await store.find(name) == voice
-            assert await store.audio(voice) in (clip(1, size_bytes=size_bytes).data, clip(2).data, new.data)
+                assert await store.get_by_name(name) == voice
+            assert await store.read_clip(voice) in (clip(1, size_bytes=size_bytes).data, clip(2).data, new.data)
         found = await store.get(kept.id)
         assert found is not None
         assert (found.name, found.aliases) in (("Kept", ("Alias",)), ("Other", ("More",)))
         unused = {"Kept", "Alias", "Other", "More", "New", "Newer", "Doomed"}
         unused -= {name for voice in voices for name in (voice.name, *voice.aliases)}
         for name in sorted(unused):
-            assert await store.find(name) is None
+            assert await store.get_by_name(name) is None
             await store.add(VoiceDraft(name), clip(4))
         assert await store.list(limit=len(voices)) == voices

@@ -14,8 +14,8 @@ from chatterbox_api.cli.output import FAILED, OK, echo, echo_json
 from chatterbox_api.environment import read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError, InvalidAudio
-from chatterbox_api_core.model import ClipLimits, ClipReport
 from chatterbox_api_core.ports import ClipReader
+from chatterbox_api_core.types import ClipLimits, ClipReport
 
 __all__ = ["clip"]
 
@@ -79,7 +79,7 @@ def _lines(name: str, found: ClipReport | ChatterboxError) -> list[str]:
         )
         if value is not None
     ]
-    facts = f"{found.duration_s:.1f} s, {found.rate_hz:,} Hz, {channels}, {found.media_type}"
+    facts = f"{found.duration_s:.1f} s, {found.sample_rate_hz:,} Hz, {channels}, {found.media_type}"
     levels = f"; {', '.join(measures)} dBFS" if measures else ""
     return [f"{OK} {shown(name)}: {facts}{levels}", *(f"  {line}" for line in found.advice)]
 

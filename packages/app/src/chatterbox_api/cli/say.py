@@ -51,7 +51,7 @@ _MAX_BODY_BYTES = 2**32 - 1
     help="auto leaves out Markdown's marks and emoji, plain leaves out nothing, ssml understands tags.",
 )
 @click.option("--speed", type=float, default=1.0, show_default=True, help="From 0.25 to 4.")
-@click.option("--rate", "rate_hz", type=int, help="Samples per second of the file, such as 16000.")
+@click.option("--rate", "sample_rate_hz", type=int, help="Samples per second of the file, such as 16000.")
 @click.option("--loudness", "loudness_lufs", type=float, help="EBU R128 target in LUFS, such as -16.")
 @click.option("--trim", is_flag=True, help="Cut off silence at both ends.")
 @click.option("--seed", type=int, help="Repeat a result.")
@@ -65,7 +65,7 @@ def say(
     language: str | None,
     text_format: str,
     speed: float,
-    rate_hz: int | None,
+    sample_rate_hz: int | None,
     loudness_lufs: float | None,
     trim: bool,
     seed: int | None,
@@ -97,7 +97,7 @@ def say(
             text_format=text_format,
             speed=speed,
             seed=seed,
-            rate_hz=rate_hz,
+            sample_rate_hz=sample_rate_hz,
             loudness_lufs=loudness_lufs,
             trim=trim,
         )

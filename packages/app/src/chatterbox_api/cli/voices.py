@@ -19,7 +19,7 @@ from chatterbox_api.cli.voices_copy import copy
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ConfigurationError
-from chatterbox_api_core.model import ClipReport, Voice
+from chatterbox_api_core.types import ClipReport, Voice
 from chatterbox_api_core.voices import VoiceLibrary
 
 __all__ = ["voices"]
@@ -247,7 +247,7 @@ def _called(voice: Voice) -> str:
 
 def _heard(report: ClipReport) -> str:
     """Ends the sentence, and says beneath it what the recording is worth."""
-    return "\n  ".join((f"{report.duration_s:.1f} s at {report.rate_hz:,} Hz.", *report.advice))
+    return "\n  ".join((f"{report.duration_s:.1f} s at {report.sample_rate_hz:,} Hz.", *report.advice))
 
 
 def _as_json(voice: Voice, default: Voice | None) -> dict[str, Any]:

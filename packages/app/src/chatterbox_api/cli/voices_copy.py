@@ -16,10 +16,10 @@ from chatterbox_api.cli.progress import progress_bar
 from chatterbox_api.environment import check_all, read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidInput, NotFound
-from chatterbox_api_core.model import Voice
 from chatterbox_api_core.plugins import VOICE_STORES, installed_name
 from chatterbox_api_core.ports import VoiceStore
-from chatterbox_api_core.voice_lookup import get_voice
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices._lookup import get_voice
 
 __all__ = ["copy"]
 

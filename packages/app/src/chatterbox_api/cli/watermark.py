@@ -13,7 +13,7 @@ from chatterbox_api.cli.output import FAILED, OK, echo, echo_json
 from chatterbox_api.environment import read_environment
 from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits, WatermarkFinding
+from chatterbox_api_core.types import ClipLimits, WatermarkFinding
 
 __all__ = ["watermark"]
 

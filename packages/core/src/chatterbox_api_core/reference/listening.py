@@ -31,21 +31,21 @@ class Heard(TypedDict):
     speech_share: float
 
 
-def offset_of(mono: array[float], *, rate_hz: int) -> float:
+def offset_of(mono: array[float], *, sample_rate_hz: int) -> float:
     """The constant around which the sound swings instead of zero; 0 where that is little, or cannot be told."""
-    if len(mono) < _SHORTEST_S * rate_hz:
+    if len(mono) < _SHORTEST_S * sample_rate_hz:
         return 0.0
     mean = sum(mono) / len(mono)
     rest = math.sqrt(max(0.0, sum(map(mul, mono, mono)) / len(mono) - mean * mean))
     return mean if abs(mean) > _LEAST_OFFSET * rest else 0.0
 
 
-def listen(mono: array[float], *, rate_hz: int, offset: float = 0.0) -> Heard:
+def listen(mono: array[float], *, sample_rate_hz: int, offset: float = 0.0) -> Heard:
     """What a mono clip of one sample or more is like. Every sample counts: about 50 ns each.
 
     Peak and clipping are those of the samples as they are, the rest is measured without the offset.
     """
-    size = min(len(mono), round(_FRAME_S * rate_hz))
+    size = min(len(mono), round(_FRAME_S * sample_rate_hz))
     powers: list[float] = []
     clipped, run_before = 0, 0
     for begin in range(0, len(mono), size):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatterbox_api_core.errors import NameTaken, NotFound
-from chatterbox_api_core.model import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.names import canonical_name
-from chatterbox_api_core.revisions import amended, created, replaced
+from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
+from chatterbox_api_core.voices.names import canonical_name
+from chatterbox_api_core.voices.revisions import amended, created, replaced
 
 __all__ = ["MemoryStore"]
 
@@ -25,14 +25,14 @@ class MemoryStore:
     async def get(self, voice_id: str) -> Voice | None:
         return self._voices.get(voice_id)
 
-    async def find(self, name: str) -> Voice | None:
+    async def get_by_name(self, name: str) -> Voice | None:
         owner = self._owners.get(canonical_name(name))
         return None if owner is None else self._voices[owner]
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
         return tuple(self._voices[key] for key in sorted(self._voices) if after is None or key > after)[:limit]
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         if self._known(voice.id).sha256 != voice.sha256:
             raise _gone(voice.id)
         return self._audio[voice.id]
@@ -49,7 +49,7 @@ class MemoryStore:
         self._audio[voice_id] = audio.data
         return voice
 
-    async def amend(self, voice_id: str, changes: VoiceChanges) -> Voice:
+    async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         voice = amended(self._known(voice_id), changes)
         self._claim(voice)
         return voice

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from itertools import pairwise
 
-from chatterbox_api_core.model import Capabilities, Language, Pcm, Utterance, VoicePrompt
+from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
 
 __all__ = ["ToneSynthesizer"]
 
@@ -33,9 +33,9 @@ class ToneSynthesizer:
     def __init__(self, *, own_hz: float = 220.0, pace: float = 0.0, concurrent: int = 8) -> None:
         self._own_hz, self._pace = own_hz, pace
         self._capabilities = Capabilities(
-            clones=True,
+            supports_cloning=True,
             languages=(Language("en", "English"),),
-            rate_hz=_RATE_HZ,
+            sample_rate_hz=_RATE_HZ,
             concurrent=concurrent,
             max_chars=400,
             speed=(0.25, 4.0),
@@ -57,7 +57,7 @@ class ToneSynthesizer:
         for begin in range(0, total, step):
             end = min(begin + step, total)
             await asyncio.sleep(self._pace * (end - begin) / _RATE_HZ)
-            yield Pcm.from_floats(_tone(hz, begin, end, total), rate_hz=_RATE_HZ)
+            yield Pcm.from_floats(_tone(hz, begin, end, total), sample_rate_hz=_RATE_HZ)
 
     async def _hz_of(self, prompt: VoicePrompt) -> float:
         if prompt.key not in self._known_hz:
@@ -81,4 +81,4 @@ def _frequency_hz(pcm: Pcm) -> float:
     crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
     if len(crossings) < 2:
         return 100.0
-    return (len(crossings) - 1) * pcm.rate_hz / (crossings[-1] - crossings[0])
+    return (len(crossings) - 1) * pcm.sample_rate_hz / (crossings[-1] - crossings[0])

@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from chatterbox_api_core import clip_refusals
-from chatterbox_api_core.clip_report import with_advice
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import WAV
-from chatterbox_api_core.model import AudioFormat, Clip, ClipLimits, ClipReport, Effect, Pcm
 from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.reference.listening import listen, offset_of
+from chatterbox_api_core.types import AudioFormat, Clip, ClipLimits, ClipReport, Effect, Pcm
+from chatterbox_api_core.voices import clip_refusals
+from chatterbox_api_core.voices.clip_report import with_advice
 
 __all__ = ["WavEncoder", "WavReader"]
 
@@ -49,23 +49,23 @@ class WavEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        rate_hz: int,
+        sample_rate_hz: int,
         complete: bool,
         tempo: float = 1.0,
         loudness_lufs: float | None = None,
         trim: bool = False,
         out_rate_hz: int | None = None,
     ) -> _WavEncoding:
-        if (tempo, loudness_lufs, trim, out_rate_hz or rate_hz) != (1.0, None, False, rate_hz):
+        if (tempo, loudness_lufs, trim, out_rate_hz or sample_rate_hz) != (1.0, None, False, sample_rate_hz):
             raise ValueError("this encoder declares no effects")
-        return _WavEncoding(sink, rate_hz, complete=complete)
+        return _WavEncoding(sink, sample_rate_hz, complete=complete)
 
 
 class _WavEncoding:
-    def __init__(self, sink: ByteSink, rate_hz: int, *, complete: bool) -> None:
-        self._sink, self._rate_hz, self._complete = sink, rate_hz, complete
+    def __init__(self, sink: ByteSink, sample_rate_hz: int, *, complete: bool) -> None:
+        self._sink, self._rate_hz, self._complete = sink, sample_rate_hz, complete
         self._size_bytes = 0
-        sink.write(_header(rate_hz, None))
+        sink.write(_header(sample_rate_hz, None))
 
     def feed(self, pcm: Pcm) -> None:
         self._size_bytes += self._sink.write(_to_s16le(pcm))
@@ -91,25 +91,25 @@ class WavReader:
         deadline = time.monotonic() + limits.deadline_s
         clip_refusals.check_size(data, limits)
         kind, promised, body = _chunks(data)
-        clip_refusals.check_kind(kind.rate_hz, kind.channels, limits)
+        clip_refusals.check_kind(kind.sample_rate_hz, kind.channels, limits)
         count = len(body) // kind.width
         if not count:
             raise clip_refusals.no_sound()
-        _check_duration(count / kind.rate_hz, limits)
+        _check_duration(count / kind.sample_rate_hz, limits)
         mono = _decode(body[: count * kind.width], kind, deadline)
-        offset = offset_of(mono, rate_hz=kind.rate_hz)
+        offset = offset_of(mono, sample_rate_hz=kind.sample_rate_hz)
         if not any(mono) or (offset and max(mono) == min(mono)):
             raise clip_refusals.silent()
         report = ClipReport(
-            duration_s=count / kind.rate_hz,
-            rate_hz=kind.rate_hz,
+            duration_s=count / kind.sample_rate_hz,
+            sample_rate_hz=kind.sample_rate_hz,
             channels=kind.channels,
-            missing_s=round(_missing_s(promised / kind.width / kind.rate_hz, count / kind.rate_hz), 3),
-            **listen(mono, rate_hz=kind.rate_hz, offset=offset),
+            missing_s=round(_missing_s(promised / kind.width / kind.sample_rate_hz, count / kind.sample_rate_hz), 3),
+            **listen(mono, sample_rate_hz=kind.sample_rate_hz, offset=offset),
         )
         if offset:
             mono = array("f", [value - offset for value in mono])
-        return Clip(Pcm(memoryview(mono), kind.rate_hz), with_advice(report))
+        return Clip(Pcm(memoryview(mono), kind.sample_rate_hz), with_advice(report))
 
 
 def _missing_s(promised_s: float, decoded_s: float) -> float:
@@ -123,11 +123,24 @@ def _check_duration(duration_s: float, limits: ClipLimits) -> None:
         raise clip_refusals.too_long(limits)
 
 
-def _header(rate_hz: int, size_bytes: int | None) -> bytes:
+def _header(sample_rate_hz: int, size_bytes: int | None) -> bytes:
     size = _UNKNOWN_SIZE if size_bytes is None else size_bytes
     riff = _UNKNOWN_SIZE if size_bytes is None else 36 + size_bytes
     return struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", riff, b"WAVE", b"fmt ", 16, _PCM, 1, rate_hz, 2 * rate_hz, 2, 16, b"data", size
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        riff,
+        b"WAVE",
+        b"fmt ",
+        16,
+        _PCM,
+        1,
+        sample_rate_hz,
+        2 * sample_rate_hz,
+        2,
+        16,
+        b"data",
+        size,
     )
 
 
@@ -145,7 +158,7 @@ class _Kind:
 
     code: int
     channels: int
-    rate_hz: int
+    sample_rate_hz: int
     bits: int
 
     @property
@@ -166,10 +179,10 @@ def _chunks(data: bytes) -> tuple[_Kind, int, bytes]:
         name, size = struct.unpack_from("<4sI", data, at)
         body = data[at + 8 : at + 8 + size]
         if name == b"fmt " and len(body) >= 16:
-            code, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
+            code, channels, sample_rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
             if code == _EXTENSIBLE and len(body) >= 26:
                 (code,) = struct.unpack_from("<H", body, 24)
-            kind = _Kind(code, channels, rate_hz, bits)
+            kind = _Kind(code, channels, sample_rate_hz, bits)
         if name == b"data":
             if kind is None:
                 break

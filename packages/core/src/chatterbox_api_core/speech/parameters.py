@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.model import AudioFormat, Capabilities, Effect, ParameterSpec
 from chatterbox_api_core.ports import Encoder
 from chatterbox_api_core.text import MAX_PAUSE_S
+from chatterbox_api_core.types import AudioFormat, Capabilities, Effect, ParameterSpec
 
 __all__ = [
     "LOUDNESS_RANGE_LUFS",
-    "RATE_RANGE_HZ",
+    "SAMPLE_RATE_RANGE_HZ",
     "SPEED_RANGE",
     "check_delivery",
     "check_language",
-    "check_params",
+    "check_parameters",
     "check_pause",
     "check_seed",
     "check_speed",
@@ -26,7 +26,7 @@ __all__ = [
 
 SPEED_RANGE: Final = (0.25, 4.0)
 """What OpenAI's API allows."""
-RATE_RANGE_HZ: Final = (8_000, 48_000)
+SAMPLE_RATE_RANGE_HZ: Final = (8_000, 48_000)
 LOUDNESS_RANGE_LUFS: Final = (-40.0, -5.0)
 
 _EFFECTS: Final[tuple[tuple[str, Effect, str], ...]] = (
@@ -57,23 +57,25 @@ def check_delivery(
     *,
     audio_format: AudioFormat,
     encoder: Encoder,
-    rate_hz: int | None,
+    sample_rate_hz: int | None,
     loudness_lufs: float | None,
     trim: bool,
 ) -> dict[str, Any]:
     """The arguments for the encoder, of those that were asked for."""
     asked: dict[str, Any] = {}
-    if rate_hz is not None:
-        lowest, highest = RATE_RANGE_HZ
-        if not lowest <= rate_hz <= highest or (audio_format.rates_hz and rate_hz not in audio_format.rates_hz):
-            offered = ", ".join(f"{each}" for each in audio_format.rates_hz) or f"any from {lowest} to {highest}"
+    if sample_rate_hz is not None:
+        lowest, highest = SAMPLE_RATE_RANGE_HZ
+        if not lowest <= sample_rate_hz <= highest or (
+            audio_format.sample_rates_hz and sample_rate_hz not in audio_format.sample_rates_hz
+        ):
+            offered = ", ".join(f"{each}" for each in audio_format.sample_rates_hz) or f"any from {lowest} to {highest}"
             raise InvalidInput(
-                f"{audio_format.name} cannot have {rate_hz} samples a second.",
+                f"{audio_format.name} cannot have {sample_rate_hz} samples a second.",
                 code="invalid_sample_rate",
                 field="sample_rate",
                 remedy=f"It can have {offered}.",
             )
-        asked["out_rate_hz"] = rate_hz
+        asked["out_rate_hz"] = sample_rate_hz
     if loudness_lufs is not None:
         quietest, loudest = LOUDNESS_RANGE_LUFS
         if not quietest <= loudness_lufs <= loudest:
@@ -126,11 +128,11 @@ def check_seed(seed: int | None) -> int | None:
     return seed
 
 
-def check_params(
+def check_parameters(
     params: Mapping[str, float | int | str], *, capabilities: Capabilities
 ) -> dict[str, float | int | str]:
     """The engine's parameters among those given, within their bounds. Others are for other engines, and ignored."""
-    return {spec.name: _check(params[spec.name], spec) for spec in capabilities.params if spec.name in params}
+    return {spec.name: _check(params[spec.name], spec) for spec in capabilities.parameters if spec.name in params}
 
 
 def _check(value: float | int | str, spec: ParameterSpec) -> float | int | str:

@@ -47,17 +47,17 @@ class Pcm:
 
     Attributes:
         samples: 1-D, format "f" (32-bit float), read-only, nominally within ±1.0.
-        rate_hz: samples per second.
+        sample_rate_hz: samples per second.
     """
 
     samples: Samples
-    rate_hz: int
+    sample_rate_hz: int
 
     def __post_init__(self) -> None:
         if self.samples.format != "f" or self.samples.ndim != 1:
             raise TypeError(f"samples must be 1-D float32, not {self.samples.ndim}-D {self.samples.format!r}")
-        if self.rate_hz <= 0:
-            raise ValueError(f"rate_hz must be positive, not {self.rate_hz}")
+        if self.sample_rate_hz <= 0:
+            raise ValueError(f"sample_rate_hz must be positive, not {self.sample_rate_hz}")
         object.__setattr__(self, "samples", self.samples.toreadonly())
 
     def __len__(self) -> int:
@@ -65,23 +65,23 @@ class Pcm:
 
     @property
     def duration_s(self) -> float:
-        return len(self.samples) / self.rate_hz
+        return len(self.samples) / self.sample_rate_hz
 
     @classmethod
-    def from_floats(cls, samples: Iterable[float], *, rate_hz: int) -> Pcm:
-        return cls(memoryview(array("f", samples)), rate_hz)
+    def from_floats(cls, samples: Iterable[float], *, sample_rate_hz: int) -> Pcm:
+        return cls(memoryview(array("f", samples)), sample_rate_hz)
 
     @classmethod
-    def from_s16le(cls, data: bytes, *, rate_hz: int) -> Pcm:
+    def from_s16le(cls, data: bytes, *, sample_rate_hz: int) -> Pcm:
         """From 16-bit signed little-endian bytes, as most tools write them."""
         integers = array("h", data)
         if sys.byteorder == "big":
             integers.byteswap()
-        return cls.from_floats([value / 32768 for value in integers], rate_hz=rate_hz)
+        return cls.from_floats([value / 32768 for value in integers], sample_rate_hz=sample_rate_hz)
 
     @classmethod
-    def silence(cls, duration_s: float, *, rate_hz: int) -> Pcm:
-        return cls(memoryview(bytes(4 * round(duration_s * rate_hz))).cast("f"), rate_hz)
+    def silence(cls, duration_s: float, *, sample_rate_hz: int) -> Pcm:
+        return cls(memoryview(bytes(4 * round(duration_s * sample_rate_hz))).cast("f"), sample_rate_hz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Capabilities:
         clones: whether a prompt is imitated, or only told apart from others.
         languages: those it can be asked for; empty when it has no choice.
         default_language: the tag of the one it speaks when none is asked for; None where it cannot tell.
-        rate_hz: of every Pcm it yields.
+        sample_rate_hz: of every Pcm it yields.
         concurrent: how many `speak` calls may run at once.
         max_chars: the longest text of one Utterance.
         speed: slowest and fastest factor it honours itself; the encoder's tempo does the rest.
@@ -222,7 +222,7 @@ class Capabilities:
 
     clones: bool
     languages: tuple[Language, ...]
-    rate_hz: int
+    sample_rate_hz: int
     concurrent: int
     max_chars: int
     speed: tuple[float, float] = (1.0, 1.0)
@@ -237,8 +237,8 @@ class AudioFormat:
     Attributes:
         media_type: with which it is sent.
         streams: sent as it is made unless the request says otherwise; else sent complete.
-        rates_hz: those it can have; empty for any from 8,000 to 48,000.
-        usual_rate_hz: the one it has unless another is asked for, where the bytes do not say which it is.
+        sample_rates_hz: those it can have; empty for any from 8,000 to 48,000.
+        default_sample_rate_hz: the one it has unless another is asked for, where the bytes do not say which it is.
     """
 
     name: str
@@ -246,8 +246,8 @@ class AudioFormat:
     extension: str
     streams: bool
     help: str
-    rates_hz: tuple[int, ...] = ()
-    usual_rate_hz: int | None = None
+    sample_rates_hz: tuple[int, ...] = ()
+    default_sample_rate_hz: int | None = None
 
 
 Effect: TypeAlias = Literal["tempo", "loudness", "trim", "out_rate"]
@@ -261,8 +261,8 @@ class ClipLimits:
     max_bytes: int = 10 * 2**20
     min_duration_s: float = 1.0
     max_duration_s: float = 300.0
-    min_rate_hz: int = 4_000
-    max_rate_hz: int = 192_000
+    min_sample_rate_hz: int = 4_000
+    max_sample_rate_hz: int = 192_000
     max_channels: int = 8
     deadline_s: float = 5.0
 
@@ -275,7 +275,7 @@ class ClipReport:
 
     Attributes:
         duration_s: of the sound, as decoded.
-        rate_hz: samples per second of the sound in the file.
+        sample_rate_hz: samples per second of the sound in the file.
         channels: of the sound in the file; the clip itself is mono, their mean.
         media_type: by its content, one of `formats.CLIP_EXTENSIONS`.
         level_dbfs: root mean square of the frames that carry speech; of all where none does.
@@ -292,7 +292,7 @@ class ClipReport:
     """
 
     duration_s: float
-    rate_hz: int
+    sample_rate_hz: int
     channels: int
     media_type: str = "audio/wav"
     level_dbfs: float | None = None

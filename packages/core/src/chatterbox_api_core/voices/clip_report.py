@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from chatterbox_api_core.model import ClipReport
+from chatterbox_api_core.types import ClipReport
 
 __all__ = ["advise", "with_advice"]
 
@@ -75,7 +75,7 @@ def _of_the_speech(report: ClipReport) -> Iterator[str]:
     elif report.speech_share is not None and report.speech_share < _MOSTLY_SILENCE:
         heard_s = report.duration_s * report.speech_share
         yield f"It is mostly silence: {heard_s:.1f} s of {report.duration_s:.1f} s are speech. Cut the silence out."
-    reach_hz = min(report.rate_hz // 2, report.bandwidth_hz or report.rate_hz)
+    reach_hz = min(report.sample_rate_hz // 2, report.bandwidth_hz or report.sample_rate_hz)
     if reach_hz < _NARROW_HZ:
         yield f"It sounds like a telephone, with nothing above {reach_hz / 1000:.1f} kHz: record with a microphone."
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from chatterbox_api_core.model import Pcm
+from chatterbox_api_core.types import Pcm
 
-__all__ = ["Joiner"]
+__all__ = ["SegmentJoiner"]
 
 _FADE_S: Final = 0.005
 
 
-class Joiner:
+class SegmentJoiner:
     """Takes the sound of one piece after another, and gives it on with the last few milliseconds held back."""
 
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._fade = round(_FADE_S * rate_hz)
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._rate_hz = sample_rate_hz
+        self._fade = round(_FADE_S * sample_rate_hz)
         self._held = array("f")
         self._faded_in: int | None = None
         """How much of this piece's beginning has been faded in; None where nothing came before it."""

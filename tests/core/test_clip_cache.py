@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import NotFound
+from chatterbox_api_core.voices.clip_cache import ClipCache
 
 
 class Source:

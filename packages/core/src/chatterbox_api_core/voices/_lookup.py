@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chatterbox_api_core.errors import InvalidInput, NotFound
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.model import Voice
-from chatterbox_api_core.names import canonical_name, could_be_name, is_default_name, is_voice_id
 from chatterbox_api_core.ports import VoiceStore
+from chatterbox_api_core.types import Voice
+from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_default_name, is_voice_id
 
 __all__ = ["find_voice", "get_voice"]
 
@@ -49,7 +49,7 @@ async def find_voice(store: VoiceStore, name: str) -> Voice | None:
             remedy="Use a name or an id of the list of voices.",
         )
     canonical = canonical_name(name)
-    return await (store.get(canonical) if is_voice_id(canonical) else store.find(name))
+    return await (store.get(canonical) if is_voice_id(canonical) else store.get_by_name(name))
 
 
 async def _default_voice(store: VoiceStore) -> Voice:

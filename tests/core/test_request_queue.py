@@ -6,29 +6,29 @@ import asyncio
 
 import pytest
 
-from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import DeadlineExceeded, Overloaded
+from chatterbox_api_core.speech.request_queue import RequestQueue
 
 
 async def test_refuses_the_one_too_many_with_a_time_to_come_back() -> None:
-    door = Admission(slots=2, queue=1, wait_s=1)
-    tickets = [door.enter() for _ in range(3)]
+    door = RequestQueue(slots=2, queue=1, wait_s=1)
+    tickets = [door.reserve() for _ in range(3)]
     with pytest.raises(Overloaded) as caught:
-        door.enter()
+        door.reserve()
     assert 1 <= caught.value.retry_after_s <= 60
     tickets[0].close()
-    door.enter().close()
+    door.reserve().close()
 
 
 async def test_runs_no_more_than_its_slots_in_order() -> None:
-    door = Admission(slots=2, queue=20, wait_s=5)
+    door = RequestQueue(slots=2, queue=20, wait_s=5)
     order: list[int] = []
     most = 0
 
     async def work(number: int) -> None:
         nonlocal most
-        with door.enter() as ticket:
-            await ticket.turn()
+        with door.reserve() as reservation:
+            await reservation.wait()
             most = max(most, door.running)
             order.append(number)
             await asyncio.sleep(0.001)
@@ -40,21 +40,21 @@ async def test_runs_no_more_than_its_slots_in_order() -> None:
 
 
 async def test_waiting_has_a_deadline() -> None:
-    door = Admission(slots=1, queue=1, wait_s=0.02)
-    with door.enter() as first, door.enter() as second:
-        await first.turn()
+    door = RequestQueue(slots=1, queue=1, wait_s=0.02)
+    with door.reserve() as first, door.reserve() as second:
+        await first.wait()
         with pytest.raises(DeadlineExceeded):
-            await second.turn()
+            await second.wait()
 
 
 async def test_who_gives_up_while_waiting_leaves_no_hole() -> None:
-    door = Admission(slots=1, queue=3, wait_s=5)
-    first = door.enter()
-    await first.turn()
+    door = RequestQueue(slots=1, queue=3, wait_s=5)
+    first = door.reserve()
+    await first.wait()
 
     async def wait() -> None:
-        with door.enter() as ticket:
-            await ticket.turn()
+        with door.reserve() as reservation:
+            await reservation.wait()
 
     waiting = [asyncio.create_task(wait()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -68,10 +68,10 @@ async def test_who_gives_up_while_waiting_leaves_no_hole() -> None:
 
 
 async def test_closing_twice_counts_once() -> None:
-    door = Admission(slots=1, queue=0, wait_s=1)
-    ticket = door.enter()
-    await ticket.turn()
-    ticket.close()
-    ticket.close()
-    with door.enter(), pytest.raises(Overloaded):
-        door.enter()
+    door = RequestQueue(slots=1, queue=0, wait_s=1)
+    reservation = door.reserve()
+    await reservation.wait()
+    reservation.close()
+    reservation.close()
+    with door.reserve(), pytest.raises(Overloaded):
+        door.reserve()

@@ -7,13 +7,13 @@ import hashlib
 import pytest
 
 from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed, Unavailable
-from chatterbox_api_core.model import Clip, ClipLimits, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.reference import MemoryStore, WavReader
-from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
+from chatterbox_api_core.types import Clip, ClipLimits, Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.voices import VoiceLibrary
+from chatterbox_api_core.voices.voice_resolver import ResolvedVoice, VoiceResolver
 from chatterbox_api_testkit.sounds import frequency_hz, sine, wav
 
-LIBRARY, DEFAULT, UPLOAD, SAMPLE = (wav(sine(hz, 1.5, rate_hz=8000)) for hz in (300, 400, 500, 600))
+LIBRARY, DEFAULT, UPLOAD, SAMPLE = (wav(sine(hz, 1.5, sample_rate_hz=8000)) for hz in (300, 400, 500, 600))
 
 
 def resolver_of(

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
-from chatterbox_api_core.spool import Spool
+from chatterbox_api_core.speech.spool import Spool
 
 __all__ = ["ReadAhead"]
 

@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chatterbox_api_core import text as texts
-from chatterbox_api_core.admission import Admission
 from chatterbox_api_core.errors import InvalidInput
-from chatterbox_api_core.model import AudioFormat, Capabilities, Utterance
-from chatterbox_api_core.parameters import (
+from chatterbox_api_core.ports import Encoder, Synthesizer
+from chatterbox_api_core.speech._sound import Pauses
+from chatterbox_api_core.speech._stream import SpeechJob, SpeechLimits, SpeechStream, Workshop
+from chatterbox_api_core.speech.parameters import (
     check_delivery,
     check_language,
-    check_params,
+    check_parameters,
     check_pause,
     check_seed,
     check_speed,
 )
-from chatterbox_api_core.ports import Encoder, Synthesizer
-from chatterbox_api_core.resolution import VoiceResolver
-from chatterbox_api_core.speech_sound import Pauses
-from chatterbox_api_core.speech_stream import SpeechJob, SpeechLimits, SpeechStream, Workshop
-from chatterbox_api_core.spool import SpoolBudget
+from chatterbox_api_core.speech.request_queue import RequestQueue
+from chatterbox_api_core.speech.spool import SpoolBudget
+from chatterbox_api_core.types import AudioFormat, Capabilities, Utterance
+from chatterbox_api_core.voices.voice_resolver import VoiceResolver
 
 __all__ = ["Pauses", "SpeechLimits", "SpeechService", "SpeechStream"]
 
@@ -46,7 +46,7 @@ class SpeechService:
         synthesizer: Synthesizer,
         encoders: Sequence[Encoder],
         voices: VoiceResolver,
-        admission: Admission,
+        admission: RequestQueue,
         limits: SpeechLimits | None = None,
         pauses: Pauses | None = None,
         spool_budget: SpoolBudget | None = None,
@@ -87,7 +87,7 @@ class SpeechService:
         speed: float = 1.0,
         seed: int | None = None,
         params: Mapping[str, float | int | str] | None = None,
-        rate_hz: int | None = None,
+        sample_rate_hz: int | None = None,
         loudness_lufs: float | None = None,
         trim: bool = False,
         sentence_pause_s: float | None = None,
@@ -105,7 +105,7 @@ class SpeechService:
             text_format: `auto` leaves out Markdown's marks and emoji, `plain` leaves out nothing, `ssml` understands
                 tags; see `text`.
             params: the engine's own parameters, see its capabilities.
-            rate_hz: of the result, from 8,000 to 48,000, as far as the format can have it; the nearest to the
+            sample_rate_hz: of the result, from 8,000 to 48,000, as far as the format can have it; the nearest to the
                 engine's when None.
             loudness_lufs: EBU R128 target, from -40 to -5; the engine's own when None.
             trim: whether silence at both ends is cut off.
@@ -120,7 +120,7 @@ class SpeechService:
         offered, encoder = self._encoder_for(audio_format)
         native, tempo = check_speed(speed, capabilities=capabilities, encoder=encoder)
         delivery = check_delivery(
-            audio_format=offered, encoder=encoder, rate_hz=rate_hz, loudness_lufs=loudness_lufs, trim=trim
+            audio_format=offered, encoder=encoder, sample_rate_hz=sample_rate_hz, loudness_lufs=loudness_lufs, trim=trim
         )
         if tempo != 1.0:
             delivery["tempo"] = tempo
@@ -136,7 +136,7 @@ class SpeechService:
                 language=check_language(language, capabilities=capabilities),
                 speed=native,
                 seed=check_seed(seed),
-                params=check_params(params or {}, capabilities=capabilities),
+                params=check_parameters(params or {}, capabilities=capabilities),
             ),
             pauses=Pauses(
                 self.pauses.sentence_s if sentence_s is None else sentence_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_core.model import ClipLimits
+from chatterbox_api_core.types import ClipLimits
 
 __all__ = [
     "check_kind",
@@ -58,11 +58,11 @@ def too_long(limits: ClipLimits) -> InvalidAudio:
     )
 
 
-def check_kind(rate_hz: int, channels: int, limits: ClipLimits) -> None:
+def check_kind(sample_rate_hz: int, channels: int, limits: ClipLimits) -> None:
     """Raise InvalidAudio where rate or channels are beyond the limits."""
-    if not limits.min_rate_hz <= rate_hz <= limits.max_rate_hz:
+    if not limits.min_sample_rate_hz <= sample_rate_hz <= limits.max_sample_rate_hz:
         raise unreadable(
-            f"its rate is {rate_hz} Hz, and {limits.min_rate_hz:,} to {limits.max_rate_hz:,} Hz are read",
+            f"its rate is {sample_rate_hz} Hz, and {limits.min_sample_rate_hz:,} to {limits.max_sample_rate_hz:,} Hz are read",
             remedy="Resample it to 24,000 or 48,000 Hz.",
         )
     if not 1 <= channels <= limits.max_channels:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from chatterbox_api_core.errors import InvalidAudio, NotFound, Unavailable
-from chatterbox_api_core.model import ClipLimits, Pcm, Voice, VoicePrompt
-from chatterbox_api_core.names import canonical_name, could_be_name, is_default_name
 from chatterbox_api_core.ports import ClipReader
-from chatterbox_api_core.voices import VoiceLibrary, damaged
+from chatterbox_api_core.types import ClipLimits, Pcm, Voice, VoicePrompt
+from chatterbox_api_core.voices.library import VoiceLibrary, damaged
+from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_default_name
 
 __all__ = ["STOCK_VOICES", "ResolvedVoice", "VoiceResolver", "VoiceSource"]
 
@@ -107,7 +107,7 @@ class VoiceResolver:
     def _prompt_of(self, voice: Voice) -> VoicePrompt:
         async def pcm() -> Pcm:
             try:
-                data = await self._library.audio(voice)
+                data = await self._library.read_clip(voice)
             except NotFound:
                 await self._library.current(voice)  # raises where it is gone, not only replaced
                 raise Unavailable(

@@ -13,10 +13,10 @@ import unicodedata
 from collections.abc import AsyncGenerator, Iterable
 from typing import Literal
 
-from chatterbox_api_core.caching import ClipCache
 from chatterbox_api_core.errors import ChatterboxError, InvalidAudio, InvalidInput, NotFound, StorageFailed
 from chatterbox_api_core.languages import check_language_tag, language_tag
-from chatterbox_api_core.model import (
+from chatterbox_api_core.ports import ClipReader, VoiceStore
+from chatterbox_api_core.types import (
     KEEP,
     ClipLimits,
     ClipReport,
@@ -26,9 +26,9 @@ from chatterbox_api_core.model import (
     VoiceChanges,
     VoiceDraft,
 )
-from chatterbox_api_core.names import canonical_name, check_name, could_be_name
-from chatterbox_api_core.ports import ClipReader, VoiceStore
-from chatterbox_api_core.voice_lookup import find_voice, get_voice
+from chatterbox_api_core.voices._lookup import find_voice, get_voice
+from chatterbox_api_core.voices.clip_cache import ClipCache
+from chatterbox_api_core.voices.names import canonical_name, check_name, could_be_name
 
 __all__ = ["VoiceLibrary"]
 
@@ -132,7 +132,7 @@ class VoiceLibrary:
                 yield voice
             after = page[-1].id
 
-    async def audio(self, voice: Voice) -> bytes:
+    async def read_clip(self, voice: Voice) -> bytes:
         """The clip, from memory or from the store. NotFound when it has been replaced or removed meanwhile.
 
         Raises:
@@ -140,7 +140,7 @@ class VoiceLibrary:
         """
 
         async def fetch() -> bytes:
-            data = await self._store.audio(voice)
+            data = await self._store.read_clip(voice)
             if await asyncio.to_thread(_sha256, data) != voice.sha256:
                 raise damaged(voice)
             return data
@@ -183,7 +183,7 @@ class VoiceLibrary:
         voice = await self.get(asked)
         audio, report = (None, None) if data is None else await self._read(data, filename)
         if changes != VoiceChanges():
-            voice = await self._store.amend(voice.id, changes)
+            voice = await self._store.update(voice.id, changes)
         return voice if audio is None else await self._replaced(voice, audio), report
 
     async def add_alias(self, asked: str, alias: str) -> Voice:
@@ -192,14 +192,14 @@ class VoiceLibrary:
         voice = await self.get(asked)
         if len(voice.aliases) >= _MAX_ALIASES:
             raise _too_many_aliases()
-        return await self._store.amend(voice.id, VoiceChanges(add_aliases=(checked,)))
+        return await self._store.update(voice.id, VoiceChanges(add_aliases=(checked,)))
 
     async def remove_alias(self, asked: str, alias: str) -> Voice:
         """Free an alias. NotFound, also when the voice has no such alias."""
         voice = await self.get(asked)
         if not could_be_name(alias) or canonical_name(alias) not in map(canonical_name, voice.aliases):
             raise NotFound(f"{voice.name!r} has no alias {alias[:100]!r}.", code="alias_not_found", field="alias")
-        return await self._store.amend(voice.id, VoiceChanges(remove_aliases=(alias,)))
+        return await self._store.update(voice.id, VoiceChanges(remove_aliases=(alias,)))
 
     async def default(self) -> Voice | None:
         """The voice that speaks when none is asked for."""
@@ -224,7 +224,7 @@ class VoiceLibrary:
         A voice that has been replaced or removed meanwhile is not damaged. Raises Unavailable.
         """
         try:
-            data = await self._store.audio(voice)
+            data = await self._store.read_clip(voice)
             if await asyncio.to_thread(_sha256, data) != voice.sha256:
                 return damaged(voice)
             await self._clip_reader.read(data, limits=self._limits)

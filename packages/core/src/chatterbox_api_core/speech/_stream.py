@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any
 
 from chatterbox_api_core import text as texts
-from chatterbox_api_core.admission import Admission, Ticket
-from chatterbox_api_core.encoder_thread import EncoderThread
-from chatterbox_api_core.model import AudioFormat, Utterance
-from chatterbox_api_core.parameters import supported_language
 from chatterbox_api_core.ports import Encoder, Synthesizer
-from chatterbox_api_core.read_ahead import ReadAhead
-from chatterbox_api_core.resolution import ResolvedVoice, VoiceResolver
-from chatterbox_api_core.speech_sound import Pauses, SpeechSound, output_too_long, pauses_s
-from chatterbox_api_core.spool import Spool, SpoolBudget
+from chatterbox_api_core.speech._encoder_thread import EncoderThread
+from chatterbox_api_core.speech._read_ahead import ReadAhead
+from chatterbox_api_core.speech._sound import Pauses, SpeechSound, output_too_long, pauses_s
+from chatterbox_api_core.speech.parameters import supported_language
+from chatterbox_api_core.speech.request_queue import RequestQueue, Reservation
+from chatterbox_api_core.speech.spool import Spool, SpoolBudget
 from chatterbox_api_core.text import TextSegment
+from chatterbox_api_core.types import AudioFormat, Utterance
+from chatterbox_api_core.voices.voice_resolver import ResolvedVoice, VoiceResolver
 
 __all__ = ["SpeechJob", "SpeechLimits", "SpeechStream", "Timings", "Workshop"]
 
@@ -112,7 +112,7 @@ class Workshop:
     engine: str
     synthesizer: Synthesizer
     voices: VoiceResolver
-    admission: Admission
+    admission: RequestQueue
     limits: SpeechLimits
     spool_budget: SpoolBudget
 
@@ -164,18 +164,18 @@ class SpeechStream:
         """
         job, shop = self._job, self._workshop
         async with AsyncExitStack() as stack:
-            ticket = stack.enter_context(shop.admission.enter())
+            reservation = stack.enter_context(shop.admission.reserve())
             self._prepare(await shop.voices.resolve(voice=job.voice, clip=job.clip))
             self._job = job = replace(job, clip=None)  # an upload's prompt has it
             if self.voice.source != "upload":
                 self.on_clip_done()
             self.timings.resolved_s = self.timings.now()
-            if await ticket.turn():
+            if await reservation.wait():
                 # It may have been replaced, or given another language, while this request waited.
                 self._prepare(await shop.voices.refresh(self.voice))
             self.timings.admitted_s = self.timings.now()
             spool = Spool(shop.spool_budget, max_bytes=shop.limits.max_body_bytes)
-            on_done = partial(self._all_made, ticket)
+            on_done = partial(self._all_made, reservation)
             self._bytes = ReadAhead(self._encoded(spool), spool, whole=job.complete, on_done=on_done)
             stack.pop_all()  # the slot is free once the work is closed, and not when someone tires of waiting for that
         return self
@@ -194,8 +194,8 @@ class SpeechStream:
         """How many bytes the result has, once all of it is made. Raises what making it raises."""
         return await self._entered().size_bytes()
 
-    def _all_made(self, ticket: Ticket) -> None:
-        ticket.close()
+    def _all_made(self, reservation: Reservation) -> None:
+        reservation.close()
         if self._sound is not None:
             self._sound.drop_prompt()
         if self.voice.source == "upload":
@@ -229,7 +229,7 @@ class SpeechStream:
     async def _encoded(self, spool: Spool) -> AsyncGenerator[None, None]:
         """Speak and encode into the spool, in steps."""
         job, shop, timings = self._job, self._workshop, self.timings
-        rate_hz = shop.synthesizer.capabilities.rate_hz
+        sample_rate_hz = shop.synthesizer.capabilities.sample_rate_hz
         sound = self._sound = SpeechSound(
             shop.synthesizer,
             self._pieces,
@@ -242,7 +242,12 @@ class SpeechStream:
         thread = EncoderThread(deadline_s=shop.limits.encoder_wait_s)
         try:
             encoding = await thread.call(
-                job.encoder.open, job.audio_format, spool, rate_hz=rate_hz, complete=job.complete, **job.effects
+                job.encoder.open,
+                job.audio_format,
+                spool,
+                sample_rate_hz=sample_rate_hz,
+                complete=job.complete,
+                **job.effects,
             )
             async with aclosing(sound.pieces()) as pieces:
                 async for pcm in pieces:

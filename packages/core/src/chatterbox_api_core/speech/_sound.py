@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chatterbox_api_core.errors import ChatterboxError, DeadlineExceeded, InvalidInput, SynthesisFailed
-from chatterbox_api_core.joins import Joiner
-from chatterbox_api_core.model import Pcm, Utterance, VoicePrompt
 from chatterbox_api_core.ports import Synthesizer
+from chatterbox_api_core.speech._segment_joiner import SegmentJoiner
 from chatterbox_api_core.text import TextSegment, has_words
+from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 
 __all__ = ["Pauses", "SpeechSound", "output_too_long", "pauses_s"]
 
@@ -76,7 +76,7 @@ class SpeechSound:
         self._synthesizer, self._segments = synthesizer, segments
         self._template, self._prompt, self._pauses = template, prompt, pauses
         self._engine_wait_s, self._max_s = engine_wait_s, max_s
-        self._rate_hz = synthesizer.capabilities.rate_hz
+        self._rate_hz = synthesizer.capabilities.sample_rate_hz
         self.spoken_s = self.made_s = 0.0
         self.segments_done = 0
 
@@ -99,7 +99,7 @@ class SpeechSound:
 
     async def _joined(self) -> AsyncGenerator[Pcm, None]:
         """The segments as one sound, and the pauses between them."""
-        joiner, pause_s, asked_s = Joiner(self._rate_hz), 0.0, 0.0
+        joiner, pause_s, asked_s = SegmentJoiner(self._rate_hz), 0.0, 0.0
         for segment in self._segments:
             if segment.text:
                 async with aclosing(self._audible(segment.text)) as spoken:
@@ -117,7 +117,7 @@ class SpeechSound:
         yield joiner.finish()
         if not self.spoken_s:
             asked_s = asked_s or _NOTHING_SAID_S
-        yield Pcm.silence(asked_s, rate_hz=self._rate_hz)
+        yield Pcm.silence(asked_s, sample_rate_hz=self._rate_hz)
 
     async def _audible(self, text: str) -> AsyncGenerator[Pcm, None]:
         """The sound of one segment, its silent beginning held back until it is known that more than silence comes."""
@@ -152,8 +152,10 @@ class SpeechSound:
         try:
             async with aclosing(self._synthesizer.speak(utterance, self._prompt)) as engine:
                 while (pcm := await _next(engine, self._engine_wait_s)) is not None:
-                    if pcm.rate_hz != self._rate_hz:
-                        raise SynthesisFailed(f"The engine declared {self._rate_hz} Hz and yielded {pcm.rate_hz} Hz.")
+                    if pcm.sample_rate_hz != self._rate_hz:
+                        raise SynthesisFailed(
+                            f"The engine declared {self._rate_hz} Hz and yielded {pcm.sample_rate_hz} Hz."
+                        )
                     if len(pcm):
                         yield pcm
         except ChatterboxError:

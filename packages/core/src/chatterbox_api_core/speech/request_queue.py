@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 from chatterbox_api_core.errors import DeadlineExceeded, Overloaded
 
-__all__ = ["Admission", "Ticket"]
+__all__ = ["RequestQueue", "Reservation"]
 
 
-class Admission:
+class RequestQueue:
     """The door to an engine.
 
     Args:
@@ -29,7 +29,7 @@ class Admission:
     def __init__(self, *, slots: int, queue: int, wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots, self._queue, self._wait_s, self._clock = slots, queue, wait_s, clock
         self._running = 0
-        self._waiting: deque[Ticket] = deque()
+        self._waiting: deque[Reservation] = deque()
         self._reserved = 0
         self._service_s = 1.0
 
@@ -41,8 +41,8 @@ class Admission:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def enter(self) -> Ticket:
-        """Reserve a place at once, or raise Overloaded. The ticket must be closed."""
+    def enter(self) -> Reservation:
+        """Reserve a place at once, or raise Overloaded. The reservation must be closed."""
         if self._reserved >= self._slots + self._queue:
             raise Overloaded(
                 f"All {self._slots} places and the {self._queue} waiting ones are taken.",
@@ -50,20 +50,20 @@ class Admission:
                 retry_after_s=self._estimate_s(),
             )
         self._reserved += 1
-        return Ticket(self)
+        return Reservation(self)
 
     def _estimate_s(self) -> float:
         """When the line will have moved: what is ahead, at the pace of late."""
         return min(60.0, max(1.0, math.ceil(self._service_s * (self._reserved + 1) / self._slots)))
 
-    async def _wait(self, ticket: Ticket) -> bool:
+    async def _wait(self, reservation: Reservation) -> bool:
         if self._running < self._slots and not self._waiting:
-            self._start(ticket)
+            self._start(reservation)
             return False
-        self._waiting.append(ticket)
+        self._waiting.append(reservation)
         try:
             async with asyncio.timeout(self._wait_s):
-                await ticket.called.wait()
+                await reservation.called.wait()
         except TimeoutError:
             raise DeadlineExceeded(
                 f"No place became free within {self._wait_s:g} s.",
@@ -73,27 +73,27 @@ class Admission:
             ) from None
         return True
 
-    def _start(self, ticket: Ticket) -> None:
+    def _start(self, reservation: Reservation) -> None:
         self._running += 1
-        ticket.started_at = self._clock()
-        ticket.called.set()
+        reservation.started_at = self._clock()
+        reservation.called.set()
 
-    def _leave(self, ticket: Ticket) -> None:
+    def _leave(self, reservation: Reservation) -> None:
         self._reserved -= 1
-        if ticket.started_at is None:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
+        if reservation.started_at is None:
+            if reservation in self._waiting:
+                self._waiting.remove(reservation)
             return
         self._running -= 1
-        self._service_s += 0.2 * (self._clock() - ticket.started_at - self._service_s)
+        self._service_s += 0.2 * (self._clock() - reservation.started_at - self._service_s)
         if self._waiting:
             self._start(self._waiting.popleft())
 
 
-class Ticket:
+class Reservation:
     """A reserved place: `turn` waits for it to become a running one, `close` gives it back."""
 
-    def __init__(self, door: Admission) -> None:
+    def __init__(self, door: RequestQueue) -> None:
         self._door = door
         self._closed = False
         self.called = asyncio.Event()
@@ -108,7 +108,7 @@ class Ticket:
             self._closed = True
             self._door._leave(self)
 
-    def __enter__(self) -> Ticket:
+    def __enter__(self) -> Reservation:
         return self
 
     def __exit__(self, *exc_info: object) -> None:

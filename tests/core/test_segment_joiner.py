@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox_api_core.joins import Joiner
-from chatterbox_api_core.model import Pcm
+from chatterbox_api_core.speech._segment_joiner import SegmentJoiner
+from chatterbox_api_core.types import Pcm
 
 RATE_HZ = 24_000
 
 
 def joined(pieces: list[list[Pcm]], pauses_s: list[float]) -> list[float]:
-    joiner, out = Joiner(RATE_HZ), []
+    joiner, out = SegmentJoiner(RATE_HZ), []
     for i, piece in enumerate(pieces):
         if i:
             out.append(joiner.next_piece(pauses_s[i - 1]))
@@ -25,7 +25,7 @@ def joined(pieces: list[list[Pcm]], pauses_s: list[float]) -> list[float]:
 
 
 def loud(samples: int) -> Pcm:
-    return Pcm.from_floats([0.8] * samples, rate_hz=RATE_HZ)
+    return Pcm.from_floats([0.8] * samples, sample_rate_hz=RATE_HZ)
 
 
 def step(samples: list[float]) -> float:
