@@ -43,8 +43,8 @@ from support.tiny_chatterbox import shrink
 from benchmarks.chatterbox_weights import weights
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.types import Pcm, Utterance
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
-from chatterbox_api_synth_chatterbox.loading import chosen_device, load_engine
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.loading import chosen_device, load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS, RATE_HZ, TOKENS_PER_S
 from chatterbox_api_synth_chatterbox.synthesizer import ChatterboxSynthesizer
 from chatterbox_api_testkit.sounds import prompt, voice_like, wav
@@ -109,7 +109,7 @@ class Bench:
 
     def __init__(self, engine: Engine, synthesizer: ChatterboxSynthesizer, clip: Path) -> None:
         self._engine, self._synthesizer, self._clip_path = engine, synthesizer, clip
-        self._tts: Any = engine._tts  # upstream's own object, which both use
+        self._tts: Any = engine.tts  # upstream's own object, which both use
         samples, sample_rate_hz = soundfile.read(clip, dtype="float32")  # as upstream reads it
         self._samples, self._clip = torch.from_numpy(samples), Pcm(memoryview(samples), sample_rate_hz)
         self._watch = Stopwatch(self._tts)

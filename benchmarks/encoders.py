@@ -29,7 +29,7 @@ from rich.table import Table
 
 from chatterbox_api_core.formats import AAC, FLAC, M4A, MP3, OGG, OPUS, WAV, WEBM
 from chatterbox_api_core.ports import Encoder
-from chatterbox_api_core.types import AudioFormat, Pcm
+from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
@@ -73,10 +73,10 @@ def speech_like(duration_s: int) -> Pcm:
 def by_ours(encoder: Encoder, audio_format: AudioFormat, pcm: Pcm) -> int:
     """In stretches of a fifth of a second, as an engine yields them."""
     sink, stretch = io.BytesIO(), RATE_HZ // 5
-    encoding = encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=True)
+    stream_encoder = encoder.open(audio_format, sink, input_rate_hz=RATE_HZ, streaming=False, options=EncodeOptions())
     for begin in range(0, len(pcm), stretch):
-        encoding.feed(Pcm(pcm.samples[begin : begin + stretch], RATE_HZ))
-    encoding.finish()
+        stream_encoder.encode(Pcm(pcm.samples[begin : begin + stretch], RATE_HZ))
+    stream_encoder.flush()
     return len(sink.getbuffer())
 
 
@@ -146,13 +146,15 @@ def stream_an_hour(console: Console) -> None:
         encoder: Encoder = SoundfileEncoder() if audio_format == OGG else PyavEncoder()
         began, before, grown = time.perf_counter(), _peak_mib(), []
         with Path(os.devnull).open("wb") as sink:
-            encoding = encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=False)
+            stream_encoder = encoder.open(
+                audio_format, sink, input_rate_hz=RATE_HZ, streaming=True, options=EncodeOptions()
+            )
             for at in range(60):
                 for begin in range(0, len(minute), RATE_HZ):
-                    encoding.feed(Pcm(minute.samples[begin : begin + RATE_HZ], RATE_HZ))
+                    stream_encoder.encode(Pcm(minute.samples[begin : begin + RATE_HZ], RATE_HZ))
                 if at in (29, 59):
                     grown.append(_peak_mib() - before)
-            encoding.finish()
+            stream_encoder.flush()
         table.add_row(audio_format.name, f"{time.perf_counter() - began:.0f}", *(f"{each:.1f}" for each in grown))
     console.print(table)
 

@@ -46,15 +46,16 @@ from chatterbox_api_core.reference import WavReader
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.voices.clip_cache import ClipCache
 from chatterbox_api_core.voices.revisions import created
-from chatterbox_api_storage_r2.connection import Connection
+from chatterbox_api_storage_r2.layout import CLIPS, Record, Versioned, voice_id_of
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
-from chatterbox_api_storage_r2.records import CLIPS, Record, Versioned, voice_id_of
+from chatterbox_api_storage_r2.reader import Freshness
+from chatterbox_api_storage_r2.settings import Connection
 from chatterbox_api_storage_r2.store import R2Store
 
 SIZE_BYTES: Final = 1_000_000
 AT_ONCE: Final = (1, 16, 64)
-FRESH_S: Final = 3600.0
+FRESHNESS: Final = Freshness(fresh_s=3600.0)
 CACHED: Final = 1000
 LOOKUPS: Final = 3000
 PAGES: Final = 300
@@ -74,7 +75,7 @@ Fetch: TypeAlias = Callable[[Clip], Awaitable[object]]
 @asynccontextmanager
 async def opened(connection: Connection, mirror_path: Path) -> AsyncGenerator[R2Store, None]:
     """The store, once its mirror, a new one, knows all voices: then nothing goes on in the background."""
-    async with R2Store.open(connection, mirror_path=mirror_path, fresh_s=FRESH_S) as store:
+    async with R2Store.open(connection, mirror_path=mirror_path, freshness=FRESHNESS) as store:
         await store.list(limit=1)
         yield store
 

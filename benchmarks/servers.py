@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from chatterbox_api.connections import ConnectionLimits
+from chatterbox_api.connection_limits import ConnectionLimits
 from chatterbox_api.server import Drain, hold_port, stop_signals
 from chatterbox_api.server import serve as serve_until_signal
 from chatterbox_api_core import RequestQueue, SpeechService, VoiceLibrary, VoiceResolver
@@ -43,8 +43,8 @@ def serve(name: str, port: int) -> None:
         engine="tone",
         synthesizer=ToneSynthesizer(),
         encoders=[PyavEncoder()],
-        voices=VoiceResolver(library=library, clip_reader=InProcessClipReader()),
-        admission=RequestQueue(slots=8, queue=64, wait_s=60),
+        voices=VoiceResolver(library),
+        queue=RequestQueue(slots=8, max_waiting=64, wait_s=60),
     )
     app = create_app(speech=speech, voices=library, version="benchmark")
     if name == "ours":

@@ -55,7 +55,7 @@ async def measure(folder: Path, size: int) -> None:
         reader = InProcessClipReader()
         cached = VoiceLibrary(store=store, clip_reader=reader, clips=ClipCache(IdleCache(max_bytes=2**28, idle_s=3600)))
         uncached = VoiceLibrary(store=store, clip_reader=reader, clips=ClipCache(_Forgetful()))
-        resolver = VoiceResolver(library=cached, clip_reader=reader)
+        resolver = VoiceResolver(cached)
         baseline = {voice.id: voice for voice in voices}
         await cached.read_clip(voices[0])
 

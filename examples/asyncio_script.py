@@ -19,9 +19,11 @@ from typing import Any
 from chatterbox_api_core import (
     ChatterboxError,
     ClipReader,
+    EncodeOptions,
     Encoder,
     Pcm,
     RequestQueue,
+    SpeechRequest,
     SpeechService,
     Synthesizer,
     VoiceLibrary,
@@ -36,9 +38,9 @@ def buzz(hz: float, duration_s: float, *, sample_rate_hz: int = 16_000) -> bytes
     """A WAV clip for those who have no recording at hand: a saw-tooth, which is as high as a voice of `hz`."""
     samples = [(i * hz / sample_rate_hz % 1.0 - 0.5) * 0.6 for i in range(round(duration_s * sample_rate_hz))]
     sink = BytesIO()
-    encoding = WavEncoder().open(WAV, sink, sample_rate_hz=sample_rate_hz, complete=True)
-    encoding.feed(Pcm.from_floats(samples, sample_rate_hz=sample_rate_hz))
-    encoding.finish()
+    encoder = WavEncoder().open(WAV, sink, input_rate_hz=sample_rate_hz, streaming=False, options=EncodeOptions())
+    encoder.encode(Pcm.from_floats(samples, sample_rate_hz=sample_rate_hz))
+    encoder.flush()
     return sink.getvalue()
 
 
@@ -62,12 +64,12 @@ async def say(text: str, *, clip: bytes, out: Path, adapters: tuple[str, str] | 
             engine="tone" if adapters is None else adapters[0],
             synthesizer=synthesizer,
             encoders=[encoder],
-            voices=VoiceResolver(library=library, clip_reader=clip_reader),
-            admission=RequestQueue(slots=synthesizer.capabilities.max_concurrency, queue=16, wait_s=30),
+            voices=VoiceResolver(library),
+            queue=RequestQueue(slots=synthesizer.capabilities.max_concurrency, max_waiting=16, wait_s=30),
         )
         voice, report = await library.create("Anna", clip)
         print(f"{voice.name} is {voice.id}, from a clip of {report.duration_s:.1f} s.")
-        async with service.stream(text, voice="anna", audio_format=out.suffix.lstrip(".")) as stream:
+        async with service.stream(SpeechRequest(text, voice="anna", audio_format=out.suffix.lstrip("."))) as stream:
             speech = await stream.read()
         await asyncio.to_thread(out.write_bytes, speech)
         print(f"{out}: {stream.timings.audio_s:.1f} s of sound in {stream.timings.finished_s:.3f} s.")

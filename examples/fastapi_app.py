@@ -21,7 +21,15 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from chatterbox_api_core import ChatterboxError, RequestQueue, SpeechService, SpeechStream, VoiceLibrary, VoiceResolver
+from chatterbox_api_core import (
+    ChatterboxError,
+    RequestQueue,
+    SpeechRequest,
+    SpeechService,
+    SpeechStream,
+    VoiceLibrary,
+    VoiceResolver,
+)
 from chatterbox_api_core.errors import InvalidInput, NameTaken, NotFound, Unavailable
 from chatterbox_api_core.plugins import CLIP_READERS, ENCODERS, SYNTHESIZERS, VOICE_STORES, load
 from chatterbox_api_core.types import ClipLimits
@@ -46,8 +54,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
             engine=engine,
             synthesizer=synthesizer,
             encoders=[await adapter(ENCODERS, codec)],
-            voices=VoiceResolver(library=app.state.voices, clip_reader=clip_reader),
-            admission=RequestQueue(slots=synthesizer.capabilities.max_concurrency, queue=16, wait_s=30),
+            voices=VoiceResolver(app.state.voices),
+            queue=RequestQueue(slots=synthesizer.capabilities.max_concurrency, max_waiting=16, wait_s=30),
         )
         yield
 
@@ -89,7 +97,9 @@ async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerato
 async def speak(body: SpeechBody) -> SpeechResponse:
     """Speak: sound leaves as it is made."""
     speech: SpeechService = app.state.speech
-    return SpeechResponse(speech.stream(body.text, voice=body.voice, audio_format=body.format, complete=False))
+    return SpeechResponse(
+        speech.stream(SpeechRequest(body.text, voice=body.voice, audio_format=body.format, streaming=True))
+    )
 
 
 @app.put("/voices/{name}", status_code=201)

@@ -33,8 +33,8 @@ import torch
 from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.types import ClipLimits, Pcm
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
-from chatterbox_api_synth_chatterbox.loading import chosen_device, load_engine
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.loading import chosen_device, load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS, RATE_HZ, max_tokens
 from scripts import hearing_checks as checks
 from scripts.hearing_checks import Check, Take, Voice
@@ -52,7 +52,7 @@ def main() -> int:
     try:
         device = chosen_device(arguments.device)
         engine = load_engine(MODELS[arguments.model], folder=arguments.model_dir, device=device, report=print)
-        tts: Any = engine._tts  # upstream's own object
+        tts: Any = engine.tts  # upstream's own object
         voices = [Voice(OWN)] if tts.conds is not None else []
         voices += [_voice_of(engine, path) for path in arguments.clip]
     except ChatterboxError as error:

@@ -1,6 +1,9 @@
 """Writes .env.example: every setting of the application and its adapters, as they declare them.
 
     hatch run python scripts/update_env_example.py
+    hatch run python scripts/update_env_example.py --check
+
+With --check it writes nothing, and exits with 1 if the file is out of date.
 
 Everything in it is commented out, so that a copy of it changes nothing. A setting is shown with its default; those
 that R2 asks for, which have none, with a placeholder.
@@ -8,6 +11,7 @@ that R2 asks for, which have none, with a placeholder.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -79,5 +83,15 @@ def _commented(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
 
 
+def _main(arguments: list[str]) -> int:
+    text = env_example(declared_settings())
+    if "--check" not in arguments:
+        PATH.write_text(text, encoding="utf-8")
+    elif PATH.read_text("utf-8") != text:
+        print(f"{PATH.name} is out of date. Run: hatch run python scripts/update_env_example.py", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    PATH.write_text(env_example(declared_settings()), encoding="utf-8")
+    sys.exit(_main(sys.argv[1:]))

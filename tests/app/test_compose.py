@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chatterbox_api.choosing import AUTO, chosen
+from chatterbox_api.adapter_selection import AUTO_ORDER, select_adapters
 from chatterbox_api.compose import compose
 from chatterbox_api.environment import check_all
 from chatterbox_api_core.errors import ConfigurationError, PluginError
@@ -35,33 +35,33 @@ from chatterbox_api_core.plugins import (
 
 
 def test_auto_takes_the_first_that_is_set_up() -> None:
-    assert chosen(SYNTHESIZERS, {})[0] == "espeak"
-    assert chosen(VOICE_STORES, {})[0] == "local"
-    assert chosen(ENCODERS, {}) == ("pyav", "soundfile", "wav")
-    assert chosen(CLIP_READERS, {})[0] == "pyav"
+    assert select_adapters(SYNTHESIZERS, {})[0] == "espeak"
+    assert select_adapters(VOICE_STORES, {})[0] == "local"
+    assert select_adapters(ENCODERS, {}) == ("pyav", "soundfile", "wav")
+    assert select_adapters(CLIP_READERS, {})[0] == "pyav"
 
 
 def test_names_are_taken_as_given() -> None:
-    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": "tone"}) == ("tone",)
-    assert chosen(ENCODERS, {"ENCODERS": "wav, pyav"}) == ("wav", "pyav")
+    assert select_adapters(SYNTHESIZERS, {"SYNTHESIZER": "tone"}) == ("tone",)
+    assert select_adapters(ENCODERS, {"ENCODERS": "wav, pyav"}) == ("wav", "pyav")
     with pytest.raises(ConfigurationError):
-        chosen(ENCODERS, {"ENCODERS": ","})
+        select_adapters(ENCODERS, {"ENCODERS": ","})
     with pytest.raises(PluginError):
-        chosen(SYNTHESIZERS, {"SYNTHESIZER": "nobody"})
+        select_adapters(SYNTHESIZERS, {"SYNTHESIZER": "nobody"})
 
 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
 def test_names_are_taken_in_any_case(spell: Callable[[str], str]) -> None:
-    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": spell("espeak")}) == ("espeak",)
-    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": spell("auto")}) == ("espeak",)
-    assert chosen(VOICE_STORES, {"VOICE_STORE": spell("memory")}) == ("memory",)
-    assert chosen(VOICE_STORES, {"VOICE_STORE": spell("r2"), **R2}) == ("r2",)
-    assert chosen(ENCODERS, {"ENCODERS": f"{spell('wav')} ,  {spell('pyav')}"}) == ("wav", "pyav")
+    assert select_adapters(SYNTHESIZERS, {"SYNTHESIZER": spell("espeak")}) == ("espeak",)
+    assert select_adapters(SYNTHESIZERS, {"SYNTHESIZER": spell("auto")}) == ("espeak",)
+    assert select_adapters(VOICE_STORES, {"VOICE_STORE": spell("memory")}) == ("memory",)
+    assert select_adapters(VOICE_STORES, {"VOICE_STORE": spell("r2"), **R2}) == ("r2",)
+    assert select_adapters(ENCODERS, {"ENCODERS": f"{spell('wav')} ,  {spell('pyav')}"}) == ("wav", "pyav")
 
 
 def test_auto_may_stand_beside_names() -> None:
-    assert chosen(ENCODERS, {"ENCODERS": "wav, auto"}) == ("wav", "pyav", "soundfile")
-    assert chosen(ENCODERS, {"ENCODERS": "Auto, wav"}) == ("pyav", "soundfile", "wav")
+    assert select_adapters(ENCODERS, {"ENCODERS": "wav, auto"}) == ("wav", "pyav", "soundfile")
+    assert select_adapters(ENCODERS, {"ENCODERS": "Auto, wav"}) == ("pyav", "soundfile", "wav")
 
 
 R2 = {
@@ -74,30 +74,30 @@ R2 = {
 def test_without_credentials_voices_are_on_the_disk_and_a_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "chatterbox_api")
     nothing = {"R2_BUCKET_NAME": "voices", "R2_REGION": "weur", "R2_ACCESS_KEY_ID": "", "R2_PREFIX": "home"}
-    assert chosen(VOICE_STORES, nothing) == ("local",)
+    assert select_adapters(VOICE_STORES, nothing) == ("local",)
     (line,) = caplog.messages
     assert "r2" in line
     assert "R2_ACCOUNT_ID" in line
 
 
 def test_with_credentials_voices_are_on_r2() -> None:
-    assert chosen(VOICE_STORES, R2) == ("r2",)
-    assert chosen(VOICE_STORES, {**R2, "VOICE_STORE": "local"}) == ("local",)
+    assert select_adapters(VOICE_STORES, R2) == ("r2",)
+    assert select_adapters(VOICE_STORES, {**R2, "VOICE_STORE": "local"}) == ("local",)
     elsewhere = {**R2, "R2_ACCOUNT_ID": "", "R2_ENDPOINT": "https://s3.example.com"}
-    assert chosen(VOICE_STORES, elsewhere) == ("r2",)
+    assert select_adapters(VOICE_STORES, elsewhere) == ("r2",)
 
 
 @pytest.mark.parametrize("given", [names for size in (1, 2) for names in combinations(R2, size)], ids=" ".join)
 def test_some_credentials_stop_and_the_others_are_named(given: tuple[str, ...]) -> None:
     for choice in ("auto", "r2"):
         with pytest.raises(ConfigurationError) as caught:
-            chosen(VOICE_STORES, {"VOICE_STORE": choice} | {name: R2[name] for name in given})
+            select_adapters(VOICE_STORES, {"VOICE_STORE": choice} | {name: R2[name] for name in given})
         assert all((name in str(caught.value)) == (name not in given) for name in R2)
 
 
 def test_a_store_that_is_asked_for_and_not_set_up_stops() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        chosen(VOICE_STORES, {"VOICE_STORE": "r2"})
+        select_adapters(VOICE_STORES, {"VOICE_STORE": "r2"})
     assert "R2_ACCOUNT_ID" in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, State]:
         plugin = load(group, name)
         return replace(plugin, state=lambda env: given[name]) if name in given else plugin
 
-    monkeypatch.setattr("chatterbox_api.choosing.load", with_state)
+    monkeypatch.setattr("chatterbox_api.adapter_selection.load", with_state)
     return given
 
 
@@ -139,17 +139,17 @@ def test_auto_passes_by_what_is_to_be_asked_for_and_says_why(
 ) -> None:
     caplog.set_level("INFO", "chatterbox_api")
     states["chatterbox"] = OnRequest("it would fetch 3.2 GB of weights")
-    assert chosen(SYNTHESIZERS, {}) == ("espeak",)
+    assert select_adapters(SYNTHESIZERS, {}) == ("espeak",)
     assert caplog.messages == ["chatterbox is passed by: it would fetch 3.2 GB of weights"]
-    assert chosen(SYNTHESIZERS, {"SYNTHESIZER": "chatterbox"}) == ("chatterbox",)
+    assert select_adapters(SYNTHESIZERS, {"SYNTHESIZER": "chatterbox"}) == ("chatterbox",)
     states["chatterbox"] = Ready()
-    assert chosen(SYNTHESIZERS, {}) == ("chatterbox",)
+    assert select_adapters(SYNTHESIZERS, {}) == ("chatterbox",)
 
 
 def test_where_nothing_is_left_each_reason_is_told(states: dict[str, State]) -> None:
     states |= {"chatterbox": OnRequest("it would fetch weights"), "espeak": Absent("it has lost its voice")}
     with pytest.raises(ConfigurationError) as caught:
-        chosen(SYNTHESIZERS, {})
+        select_adapters(SYNTHESIZERS, {})
     told = str(caught.value)
     assert "(chatterbox: it would fetch weights; espeak: it has lost its voice)" in told
     assert caught.value.field == "SYNTHESIZER"
@@ -168,14 +168,14 @@ def test_the_field_of_what_is_half_set_up_is_a_setting_or_none(
 ) -> None:
     states |= {"chatterbox": Absent("not wanted"), "espeak": Incomplete(missing)}
     with pytest.raises(ConfigurationError) as caught:
-        chosen(SYNTHESIZERS, {})
+        select_adapters(SYNTHESIZERS, {})
     assert caught.value.field == field
     assert all(word in str(caught.value) for word in words)
 
 
 def test_each_group_has_a_setting_and_an_order() -> None:
-    assert set(AUTO) == set(GROUPS)
-    for group, names in AUTO.items():
+    assert set(AUTO_ORDER) == set(GROUPS)
+    for group, names in AUTO_ORDER.items():
         assert {entry.name for entry in installed(group)} >= set(names)
 
 
@@ -184,7 +184,7 @@ QUIET = {"SYNTHESIZER": "tone", "VOICE_STORE": "memory"}
 
 async def test_a_detector_of_watermarks_is_taken_where_it_is_set_up(states: dict[str, State]) -> None:
     states["perth"] = Ready()
-    assert chosen(WATERMARK_DETECTORS, {}) == ("perth",)
+    assert select_adapters(WATERMARK_DETECTORS, {}) == ("perth",)
     for value in ("", "auto", "perth"):
         async with compose({**QUIET, "WATERMARK_DETECTOR": value}) as service:
             assert service.watermarks is not None

@@ -14,9 +14,10 @@ import httpx
 import pytest
 from support.in_process import serving, speech_service
 
-from chatterbox_api.connections import Connection, ConnectionLimits, Connections
+from chatterbox_api.connection_limits import ConnectionLimits
+from chatterbox_api.connections import Connection, Connections
 from chatterbox_api.server import Drain, HttpServer, Signals, hold_port, listening, serve
-from chatterbox_api.unsent import UnsentAnswer
+from chatterbox_api.unread_response import UnreadResponse
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 
@@ -113,12 +114,12 @@ async def test_a_client_that_sends_more_and_leaves_gives_its_place_back(behind: 
         upgrade, behind = (b"Connection: Upgrade\r\nUpgrade: h2c\r\n", b"") if behind == b"Upgrade" else (b"", behind)
         head = b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + upgrade
         writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        await _until(lambda: service.admission.running == 1)
+        await _until(lambda: service.queue.running == 1)
         writer.write(behind)
         if len(behind) > 2**15:
             assert (await _received(reader))[0] == b""
         writer.close()
-        await _until(lambda: service.admission.running == 0)
+        await _until(lambda: service.queue.running == 0)
 
 
 async def test_requests_that_arrive_together_are_answered_in_turn() -> None:
@@ -168,7 +169,7 @@ async def test_one_connection_that_fails_does_not_end_the_times_of_the_others(
             assert await _received(reader) == (b"", False)
             writer.close()
     assert [record.message for record in caplog.records if record.exc_info] == [
-        "the times of a connection could not be checked; it is closed"
+        "the limits of a connection could not be checked; it is closed"
     ]
 
 
@@ -193,37 +194,26 @@ async def test_a_sweep_that_fails_is_followed_by_others(monkeypatch: pytest.Monk
 def test_a_client_has_a_minimum_rate(bytes_s: int, is_late: bool) -> None:
     """However long it takes; and what it takes at first earns it no time to take nothing later."""
     for at_first in (0, 10_000_000):
-        unsent = UnsentAnswer(0, 0.0, stall_s=60)
+        unsent = UnreadResponse(0, 0.0, stall_s=60)
         assert not unsent.is_late(at_first, 1.0)
         late = [second for second in range(2, 1000) if unsent.is_late(at_first + bytes_s * second, float(second))]
         assert bool(late) == is_late
         assert not late or 60 <= late[0] <= 62
 
 
-async def test_a_stalled_answer_gives_its_place_to_a_newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatterbox_api.connections._STILL_S", 0.5)
-
+async def test_a_stalled_answer_gives_its_place_to_a_newcomer() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": bytes(2**25 if scope["path"] == "/large" else 4)})
 
-    limits = ConnectionLimits(connections=4)
-    async with serving_app(app, limits) as (port, _), contextlib.AsyncExitStack() as stack:
+    limits = ConnectionLimits(connections=4, idle_s=0.5)
+    async with serving_app(app, limits) as (port, server), contextlib.AsyncExitStack() as stack:
         for _ in range(4):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-        async with asyncio.timeout(30):
-            while not await _is_served(port):  # the others keep their places while they may be taking something
-                await asyncio.sleep(0.05)
-
-
-async def _is_served(port: int) -> bool:
-    """Whether a newcomer has a place, and an answer."""
-    try:
+        await _until(lambda: len(server.connections) == 4 and all(each.is_stalled for each in server.connections))
         async with httpx.AsyncClient(timeout=30) as newcomer:
-            return (await newcomer.get(f"http://127.0.0.1:{port}/")).status_code == 200
-    except httpx.TransportError:
-        return False
+            assert (await newcomer.get(f"http://127.0.0.1:{port}/")).status_code == 200
 
 
 async def test_abort_waits_for_what_it_cancels() -> None:
@@ -237,15 +227,13 @@ async def test_abort_waits_for_what_it_cancels() -> None:
             await asyncio.sleep(0.3)
             cleaned.set()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chatterbox_api.server._ABORT_S", 1.0)
-        async with serving_app(app) as (port, server):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(HEALTH)
-            await begun.wait()
-            await server.abort()
-            assert cleaned.is_set()
-            writer.close()
+    async with serving_app(app) as (port, server):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEALTH)
+        await _until(lambda: bool(server.request_count))
+        await server.abort(within_s=1.0)
+        assert cleaned.is_set()
+        writer.close()
 
 
 async def test_a_stop_that_fails_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

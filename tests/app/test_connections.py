@@ -14,7 +14,8 @@ import httpx
 import pytest
 from support.in_process import serving, speech_service
 
-from chatterbox_api.connections import Connection, ConnectionLimits
+from chatterbox_api.connection_limits import ConnectionLimits
+from chatterbox_api.connections import Connection
 from chatterbox_api_core.reference import ToneSynthesizer
 
 QUICK = ConnectionLimits(header_s=0.5, keep_alive_s=0.5, stall_s=0.5, body_s=0.5)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatterbox_api.copy import Copy, copy_voices
+from chatterbox_api.library_copy import CopyResult, copy_voices
 from chatterbox_api_core.errors import ChatterboxError, StorageFailed, Unavailable
 from chatterbox_api_core.ports import VoiceStore
 from chatterbox_api_core.reference import MemoryStore
@@ -22,7 +22,7 @@ async def put(store: VoiceStore, name: str, data: bytes = b"", filename: str = "
     return await store.add(VoiceDraft(name, **draft), audio)
 
 
-async def run(source: VoiceStore, target: VoiceStore, *, overwrite: bool = False) -> list[Copy]:
+async def run(source: VoiceStore, target: VoiceStore, *, overwrite: bool = False) -> list[CopyResult]:
     return [copy async for copy in copy_voices(source, target, await by_name(source), overwrite=overwrite)]
 
 
@@ -30,7 +30,7 @@ async def by_name(store: VoiceStore) -> list[Voice]:
     return sorted(await store.list(limit=1000), key=lambda voice: voice.name)
 
 
-def states(copies: list[Copy]) -> list[tuple[str, str]]:
+def states(copies: list[CopyResult]) -> list[tuple[str, str]]:
     return [(copy.source.name, copy.state) for copy in copies]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +40,11 @@ def text() -> str:
 
 def test_it_is_what_the_script_makes(script: ModuleType, text: str) -> None:
     assert text == script.env_example(declared_settings()), "run scripts/update_env_example.py"
+
+
+def test_the_script_tells_whether_it_is_up_to_date() -> None:
+    command = [sys.executable, str(ROOT / "scripts/update_env_example.py"), "--check"]
+    assert subprocess.run(command, check=False).returncode == 0
 
 
 def test_every_setting_is_in_it_once_with_its_default(script: ModuleType, text: str) -> None:

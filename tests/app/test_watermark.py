@@ -44,8 +44,8 @@ def run(folder: Path, pilot: dict[str, str]) -> Run:
 
 
 def test_the_exit_code_says_whether_all_carry_it(run: Run) -> None:
-    assert run("spoken.wav", code=0).stdout == "✓ spoken.wav: a watermark; confidence 1.00, 2.0 s heard\n"
-    assert run("me.wav", code=6).stdout == "– me.wav: no watermark; confidence 0.00, 1.5 s heard\n"
+    assert run("spoken.wav", code=0).stdout == "✓ spoken.wav: a watermark; confidence 1.00, 2.0 s judged\n"
+    assert run("me.wav", code=6).stdout == "– me.wav: no watermark; confidence 0.00, 1.5 s judged\n"
     told = run("spoken.wav", "me.wav", "spoken.wav", code=6).stdout
     assert [line[:1] for line in told.splitlines()] == ["✓", "–", "✓"]
 

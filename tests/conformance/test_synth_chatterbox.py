@@ -78,8 +78,10 @@ class TestMultilingual(Shared):
 
     model = "multilingual"
 
-    test_declares_plausible_capabilities = SynthesizerMechanicsContract.test_declares_plausible_capabilities
-    test_speaks_its_languages = SynthesizerMechanicsContract.test_speaks_its_languages
+    test_capabilities_are_plausible_and_constant = (
+        SynthesizerMechanicsContract.test_capabilities_are_plausible_and_constant
+    )
+    test_speaks_the_languages_that_it_declares = SynthesizerMechanicsContract.test_speaks_the_languages_that_it_declares
     test_yields_numbers_at_the_declared_rate = SynthesizerMechanicsContract.test_yields_numbers_at_the_declared_rate
     test_takes_text_of_the_declared_length = SynthesizerMechanicsContract.test_takes_text_of_the_declared_length
     test_takes_a_prompt_and_keeps_it_warm = SynthesizerMechanicsContract.test_takes_a_prompt_and_keeps_it_warm
@@ -91,6 +93,8 @@ class TestTurbo(Shared):
 
     model = "turbo"
 
-    test_declares_plausible_capabilities = SynthesizerMechanicsContract.test_declares_plausible_capabilities
+    test_capabilities_are_plausible_and_constant = (
+        SynthesizerMechanicsContract.test_capabilities_are_plausible_and_constant
+    )
     test_yields_numbers_at_the_declared_rate = SynthesizerMechanicsContract.test_yields_numbers_at_the_declared_rate
     test_takes_a_prompt_and_keeps_it_warm = SynthesizerMechanicsContract.test_takes_a_prompt_and_keeps_it_warm

@@ -7,17 +7,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
 from support.in_process import speech_service
 
 from chatterbox_api_core.errors import DeadlineExceeded, EncodingFailed, InvalidInput
-from chatterbox_api_core.ports import ByteSink
+from chatterbox_api_core.ports import ByteSink, StreamEncoder
 from chatterbox_api_core.reference import ToneSynthesizer, WavEncoder
-from chatterbox_api_core.speech import SpeechLimits
+from chatterbox_api_core.speech import SpeechLimits, SpeechRequest
 from chatterbox_api_core.speech._encoder_thread import EncoderThread
-from chatterbox_api_core.types import AudioFormat, Pcm
+from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
 
 
 async def test_calls_are_done_in_order_in_one_thread_that_ends() -> None:
@@ -56,35 +57,40 @@ async def test_errors_of_ours_pass() -> None:
     thread.close()
 
 
-class StubbornEncoder(WavEncoder):
+class StubbornEncoder:
     """An encoder that does something else at one of its calls."""
 
-    def __init__(self, at: str, do: object) -> None:
+    formats = WavEncoder.formats
+    effects = WavEncoder.effects
+
+    def __init__(self, at: str, do: Callable[[], object]) -> None:
         self._at, self._do = at, do
 
-    def open(self, audio_format: AudioFormat, sink: ByteSink, **options: object) -> _Stubborn:  # type: ignore[override]
+    def open(
+        self, audio_format: AudioFormat, sink: ByteSink, *, input_rate_hz: int, streaming: bool, options: EncodeOptions
+    ) -> _Stubborn:
         if self._at == "open":
-            self._do()  # type: ignore[operator]
-        inner = super().open(audio_format, sink, **options)  # type: ignore[arg-type]
+            self._do()
+        inner = WavEncoder().open(audio_format, sink, input_rate_hz=input_rate_hz, streaming=streaming, options=options)
         return _Stubborn(inner, self._at, self._do)
 
 
 class _Stubborn:
-    def __init__(self, inner: object, at: str, do: object) -> None:
+    def __init__(self, inner: StreamEncoder, at: str, do: Callable[[], object]) -> None:
         self._inner, self._at, self._do = inner, at, do
 
-    def feed(self, pcm: Pcm) -> None:
-        if self._at == "feed":
-            self._do()  # type: ignore[operator]
-        self._inner.feed(pcm)  # type: ignore[attr-defined]
+    def encode(self, pcm: Pcm) -> None:
+        if self._at == "encode":
+            self._do()
+        self._inner.encode(pcm)
 
-    def finish(self) -> None:
-        if self._at == "finish":
-            self._do()  # type: ignore[operator]
-        self._inner.finish()  # type: ignore[attr-defined]
+    def flush(self) -> None:
+        if self._at == "flush":
+            self._do()
+        self._inner.flush()
 
 
-@pytest.mark.parametrize("at", ["open", "feed", "finish"])
+@pytest.mark.parametrize("at", ["open", "encode", "flush"])
 async def test_an_encoder_that_fails_or_hangs_ends_its_request_alone(at: str) -> None:
     def fail() -> NoReturn:
         raise StopIteration
@@ -98,10 +104,10 @@ async def test_an_encoder_that_fails_or_hangs_ends_its_request_alone(at: str) ->
         service = speech_service(ToneSynthesizer(), encoders=[StubbornEncoder(at, do)], slots=1, queue=0, limits=limits)
         for _ in range(2):
             with pytest.raises(expected) as caught:
-                async with service.stream("Hello.") as stream:
+                async with service.stream(SpeechRequest("Hello.")) as stream:
                     await stream.read()
             assert caught.value.code == code
-            assert service.admission.running == 0
+            assert service.queue.running == 0
     released.set()
 
 

@@ -42,8 +42,8 @@ async def test_a_name_belongs_to_one_voice() -> None:
 async def test_an_alias_is_kept_once() -> None:
     store = MemoryStore()
     voice = await store.add(VoiceDraft("Anna", ("Mum",)), ONE)
-    amended = await store.update(voice.id, VoiceChanges(add_aliases=("MUM", "anna", "Mama", "mama")))
-    assert amended.aliases == ("Mama", "Mum")
+    updated = await store.update(voice.id, VoiceChanges(add_aliases=("MUM", "anna", "Mama", "mama")))
+    assert updated.aliases == ("Mama", "Mum")
 
 
 async def test_replace_revises_and_the_old_clip_is_gone() -> None:

@@ -18,7 +18,7 @@ def joined(pieces: list[list[Pcm]], pauses_s: list[float]) -> list[float]:
     joiner, out = SegmentJoiner(RATE_HZ), []
     for i, piece in enumerate(pieces):
         if i:
-            out.append(joiner.next_piece(pauses_s[i - 1]))
+            out.append(joiner.next_segment(pauses_s[i - 1]))
         out.extend(joiner.push(pcm) for pcm in piece)
     out.append(joiner.finish())
     return [sample for pcm in out for sample in pcm.samples]

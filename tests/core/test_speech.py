@@ -19,11 +19,12 @@ from chatterbox_api_core.errors import (
     SynthesisFailed,
 )
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer, WavEncoder, WavReader
-from chatterbox_api_core.speech import SpeechLimits, SpeechService, SpeechStream
+from chatterbox_api_core.speech import SpeechLimits, SpeechRequest, SpeechService, SpeechStream
 from chatterbox_api_core.speech.spool import SpoolBudget
 from chatterbox_api_core.types import (
     Capabilities,
     ClipLimits,
+    EncodeOptions,
     Language,
     ParameterSpec,
     Pcm,
@@ -41,7 +42,13 @@ class ScriptedEngine:
     """An engine that does what a test says, and remembers what became of its generators."""
 
     def __init__(self, script: Callable[[Utterance], AsyncGenerator[Pcm, None]], **capabilities: object) -> None:
-        declared = {"clones": False, "languages": (), "sample_rate_hz": 24_000, "concurrent": 1, "max_chars": 36}
+        declared = {
+            "supports_cloning": False,
+            "languages": (),
+            "sample_rate_hz": 24_000,
+            "max_concurrency": 1,
+            "max_chars": 36,
+        }
         self.capabilities = Capabilities(**{**declared, **capabilities})  # type: ignore[arg-type]
         self.heard: list[Utterance] = []
         self.running = 0
@@ -68,12 +75,12 @@ async def hum(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
 
 async def test_speaks_every_piece_with_pauses_between() -> None:
     engine = ScriptedEngine(hum)
-    async with speech_service(engine).stream(TEXT, audio_format="wav") as stream:
+    async with speech_service(engine).stream(SpeechRequest(TEXT, audio_format="wav")) as stream:
         data = await stream.read()
     pcm = WavReader().decode(data, limits=ClipLimits()).pcm
     spoken = [utterance.text for utterance in engine.heard]
     assert " ".join(spoken) == TEXT
-    assert stream.pieces == stream.pieces_done == len(spoken) == 3
+    assert stream.segments == stream.segments_done == len(spoken) == 3
     assert pcm.duration_s == pytest.approx(3 * 0.6 + 0.2, abs=0.001), "one pause, after the sentence, none in it"
     assert stream.timings.audio_s == pytest.approx(1.8, abs=0.001)
     order = [stream.timings.resolved_s, stream.timings.admitted_s, stream.timings.first_audio_s]
@@ -87,19 +94,20 @@ async def test_streamed_bytes_come_before_the_engine_is_done() -> None:
         await asyncio.sleep(60)
 
     engine = ScriptedEngine(hum_and_wait)
-    async with speech_service(engine).stream(TEXT, audio_format="mp3") as stream:
+    async with speech_service(engine).stream(SpeechRequest(TEXT, audio_format="mp3")) as stream:
         first = await anext(aiter(stream))
         assert first
-        assert stream.pieces_done < stream.pieces
+        assert stream.segments_done < stream.segments
         assert engine.running == 1
     assert engine.running == 0, "leaving the stream closes the engine"
 
 
-@pytest.mark.parametrize(("audio_format", "complete"), [("wav", True), ("mp3", False)])
-async def test_a_format_has_its_habit(audio_format: str, complete: bool) -> None:
+@pytest.mark.parametrize(("audio_format", "streaming"), [("wav", False), ("mp3", True)])
+async def test_a_format_has_its_habit(audio_format: str, streaming: bool) -> None:
     service = speech_service(ScriptedEngine(hum))
-    assert service.stream("Hello.", audio_format=audio_format).complete is complete
-    assert service.stream("Hello.", audio_format=audio_format, complete=not complete).complete is not complete
+    assert service.stream(SpeechRequest("Hello.", audio_format=audio_format)).streaming is streaming
+    other = SpeechRequest("Hello.", audio_format=audio_format, streaming=not streaming)
+    assert service.stream(other).streaming is not streaming
 
 
 async def test_a_slow_reader_does_not_hold_the_engine() -> None:
@@ -107,12 +115,12 @@ async def test_a_slow_reader_does_not_hold_the_engine() -> None:
     engine = ScriptedEngine(hum)
     for memory_bytes in (2**20, 0):
         service = speech_service(engine, slots=1, queue=0, spool_budget=SpoolBudget(memory_bytes=memory_bytes))
-        async with service.stream(TEXT, audio_format="wav", complete=False) as slow:
+        async with service.stream(SpeechRequest(TEXT, audio_format="wav", streaming=True)) as slow:
             first = await anext(aiter(slow))
             async with asyncio.timeout(30):
-                while engine.running or service.admission.running:
+                while engine.running or service.queue.running:
                     await asyncio.sleep(0.01)
-            async with service.stream(TEXT, audio_format="wav") as other:
+            async with service.stream(SpeechRequest(TEXT, audio_format="wav")) as other:
                 assert len(await other.read()) > 50_000
             assert len(first + await slow.read()) > 50_000
 
@@ -134,7 +142,7 @@ async def test_a_voice_that_is_replaced_while_its_request_waits_speaks_as_it_is_
 
 
 async def _speak(service: SpeechService, voice: str) -> Pcm:
-    async with service.stream("Hello there.", voice=voice) as stream:
+    async with service.stream(SpeechRequest("Hello there.", voice=voice)) as stream:
         return WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
 
 
@@ -149,17 +157,19 @@ async def test_words_without_sound_are_an_error_wherever_they_stand(silence: tup
         elif silence:
             yield Pcm.from_floats(silence, sample_rate_hz=24_000)
 
-    for complete in (True, False):
+    for streaming in (True, False):
         with pytest.raises(InvalidInput) as caught:
-            async with speech_service(ScriptedEngine(hum_at_words)).stream(text, complete=complete) as stream:
+            async with speech_service(ScriptedEngine(hum_at_words)).stream(
+                SpeechRequest(text, streaming=streaming)
+            ) as stream:
                 await stream.read()
-        assert (caught.value.code, caught.value.field) == ("unsupported_text", "input")
+        assert (caught.value.code, caught.value.field) == ("unsupported_text", "text")
         assert "1." in str(caught.value), "the error shows the words"
 
 
 async def test_the_uploaded_clip_is_the_voice() -> None:
     service = speech_service(ToneSynthesizer())
-    async with service.stream("Hello there.", clip=wav(sine(333, 1.5))) as stream:
+    async with service.stream(SpeechRequest("Hello there.", clip=wav(sine(333, 1.5)))) as stream:
         pcm = WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm
     assert stream.voice.source == "upload"
     assert frequency_hz(pcm) == pytest.approx(333, rel=0.01)
@@ -170,7 +180,7 @@ async def test_speed_is_shared_between_engine_and_tempo() -> None:
     engine = ScriptedEngine(hum, speed=(0.5, 2.0))
     durations = {}
     for speed in (0.25, 1.0, 4.0):
-        async with speech_service(engine).stream("Hello.", speed=speed) as stream:
+        async with speech_service(engine).stream(SpeechRequest("Hello.", speed=speed)) as stream:
             data = await stream.read()
         durations[speed] = WavReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm.duration_s
     assert [utterance.speed for utterance in engine.heard] == [0.5, 1.0, 2.0]
@@ -190,11 +200,11 @@ async def test_the_bound_in_seconds_is_that_of_the_result() -> None:
     ):
         engine.heard.clear()
         with pytest.raises(InvalidInput) as caught:
-            async with service.stream(**asked) as stream:
+            async with service.stream(SpeechRequest(**asked)) as stream:
                 await stream.read()
         assert (caught.value.code, len(engine.heard)) == ("output_too_long", heard), asked
     for fits in ({"text": "One. [pause:700ms] Two."}, {"text": "One. [pause:2.2s] Two.", "speed": 2.0}):
-        async with service.stream(**fits) as stream:
+        async with service.stream(SpeechRequest(**fits)) as stream:
             await stream.read()
         assert stream.timings.output_s <= 2.0
 
@@ -207,7 +217,9 @@ async def test_silence_without_end_has_an_end() -> None:
 
     engine = ScriptedEngine(be_silent)
     with pytest.raises(InvalidInput) as caught:
-        async with speech_service(engine, limits=SpeechLimits(max_audio_s=5.0)).stream("Hello.") as stream:
+        async with speech_service(engine, limits=SpeechLimits(max_audio_s=5.0)).stream(
+            SpeechRequest("Hello.")
+        ) as stream:
             await stream.read()
     assert caught.value.code == "output_too_long"
 
@@ -226,7 +238,7 @@ async def test_the_slot_is_free_once_the_engine_is_closed_however_often_a_task_i
     service = speech_service(engine, slots=1)
 
     async def listen() -> None:
-        async with service.stream("Hello.", complete=False) as stream:
+        async with service.stream(SpeechRequest("Hello.", streaming=True)) as stream:
             await stream.read()
 
     task = asyncio.create_task(listen())
@@ -236,10 +248,10 @@ async def test_the_slot_is_free_once_the_engine_is_closed_however_often_a_task_i
         task.cancel()
         await asyncio.sleep(0.02)
     await asyncio.gather(task, return_exceptions=True)
-    assert (engine.running, service.admission.running) == (1, 1)
+    assert (engine.running, service.queue.running) == (1, 1)
     closing.set()
     async with asyncio.timeout(30):
-        while service.admission.running:
+        while service.queue.running:
             await asyncio.sleep(0.01)
     assert engine.running == 0
 
@@ -247,7 +259,7 @@ async def test_the_slot_is_free_once_the_engine_is_closed_however_often_a_task_i
 async def test_a_text_that_has_nothing_to_say_is_a_short_silence() -> None:
     engine = ScriptedEngine(hum)
     for text, duration_s in (("...", 0.25), ("!?", 0.25), ("🙂", 0.25), ("[pause:1s]", 1.0)):
-        async with speech_service(engine).stream(text) as stream:
+        async with speech_service(engine).stream(SpeechRequest(text)) as stream:
             data = await stream.read()
         samples = memoryview(data[44:]).cast("h")
         assert len(samples) / 24_000 == pytest.approx(duration_s)
@@ -272,19 +284,19 @@ async def test_a_voice_speaks_its_language_unless_the_request_says_otherwise() -
         ("dora", None, None),
         (None, None, None),
     ):
-        async with service.stream("Hello.", voice=voice, language=asked) as stream:
+        async with service.stream(SpeechRequest("Hello.", voice=voice, language=asked)) as stream:
             await stream.read()
         assert engine.heard[-1].language == spoken, voice
     anna = await store.get_by_name("anna")
     assert anna is not None
     await store.set_default(anna.id)
-    async with service.stream("Hello.") as stream:
+    async with service.stream(SpeechRequest("Hello.")) as stream:
         await stream.read()
     assert engine.heard[-1].language == "de", "the default voice has its language too"
 
 
 async def test_a_stream_that_is_not_entered_says_how_it_is_used() -> None:
-    stream = speech_service(ScriptedEngine(hum)).stream("Hello.")
+    stream = speech_service(ScriptedEngine(hum)).stream(SpeechRequest("Hello."))
     for use in (lambda: stream.read(), lambda: stream.size_bytes(), lambda: _each(stream)):
         with pytest.raises(RuntimeError, match="async with"):
             await use()
@@ -300,30 +312,30 @@ async def _each(stream: SpeechStream) -> None:
 async def test_speed_beyond_engine_and_encoder_is_refused() -> None:
     service = speech_service(ScriptedEngine(hum), encoders=[WavEncoder()])
     with pytest.raises(InvalidInput) as caught:
-        service.stream("Hello.", speed=1.5)
+        service.stream(SpeechRequest("Hello.", speed=1.5))
     assert caught.value.code == "invalid_speed"
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "field"),
     [
-        ({"text": " "}, "empty_input", "input"),
-        ({"text": "a" * 5000}, "input_too_long", "input"),
-        ({"audio_format": "MP4"}, "unsupported_format", "response_format"),
-        ({"audio_format": ""}, "unsupported_format", "response_format"),
+        ({"text": " "}, "empty_input", "text"),
+        ({"text": "a" * 5000}, "input_too_long", "text"),
+        ({"audio_format": "MP4"}, "unsupported_format", "audio_format"),
+        ({"audio_format": ""}, "unsupported_format", "audio_format"),
         ({"speed": 0.24}, "invalid_speed", "speed"),
         ({"speed": 4.01}, "invalid_speed", "speed"),
         ({"speed": float("nan")}, "invalid_speed", "speed"),
         ({"language": "xx"}, "unsupported_language", "language"),
         ({"seed": -1}, "invalid_seed", "seed"),
         ({"seed": 2**63}, "invalid_seed", "seed"),
-        ({"params": {"warmth": 1.1}}, "invalid_parameter", "warmth"),
-        ({"params": {"warmth": "hot"}}, "invalid_parameter", "warmth"),
-        ({"params": {"warmth": float("nan")}}, "invalid_parameter", "warmth"),
-        ({"params": {"steps": 1.5}}, "invalid_parameter", "steps"),
-        ({"params": {"steps": float("inf")}}, "invalid_parameter", "steps"),
-        ({"params": {"steps": 10**400}}, "invalid_parameter", "steps"),
-        ({"params": {"style": 3}}, "invalid_parameter", "style"),
+        ({"parameters": {"warmth": 1.1}}, "invalid_parameter", "warmth"),
+        ({"parameters": {"warmth": "hot"}}, "invalid_parameter", "warmth"),
+        ({"parameters": {"warmth": float("nan")}}, "invalid_parameter", "warmth"),
+        ({"parameters": {"steps": 1.5}}, "invalid_parameter", "steps"),
+        ({"parameters": {"steps": float("inf")}}, "invalid_parameter", "steps"),
+        ({"parameters": {"steps": 10**400}}, "invalid_parameter", "steps"),
+        ({"parameters": {"style": 3}}, "invalid_parameter", "style"),
     ],
 )
 async def test_each_bad_argument_is_named(arguments: dict[str, object], code: str, field: str) -> None:
@@ -332,18 +344,20 @@ async def test_each_bad_argument_is_named(arguments: dict[str, object], code: st
         ParameterSpec("steps", "int", 10, minimum=1, maximum=20),
         ParameterSpec("style", "str", "plain"),
     )
-    engine = ScriptedEngine(hum, params=specs)
+    engine = ScriptedEngine(hum, parameters=specs)
     with pytest.raises(InvalidInput) as caught:
-        speech_service(engine).stream(**{"text": "Hello.", **arguments})  # type: ignore[arg-type]
+        speech_service(engine).stream(SpeechRequest(**{"text": "Hello.", **arguments}))  # type: ignore[arg-type]
     assert (caught.value.code, caught.value.field) == (code, field)
     assert not engine.heard
 
 
 async def test_parameters_of_other_engines_are_ignored() -> None:
-    engine = ScriptedEngine(hum, params=(ParameterSpec("warmth", "float", 0.5, minimum=0.0, maximum=1.0),))
-    async with speech_service(engine).stream("Hi.", params={"warmth": 1, "cfg_weight": 0.3}) as stream:
+    engine = ScriptedEngine(hum, parameters=(ParameterSpec("warmth", "float", 0.5, minimum=0.0, maximum=1.0),))
+    async with speech_service(engine).stream(
+        SpeechRequest("Hi.", parameters={"warmth": 1, "cfg_weight": 0.3})
+    ) as stream:
         await stream.read()
-    assert engine.heard[0].params == {"warmth": 1.0}
+    assert engine.heard[0].parameters == {"warmth": 1.0}
 
 
 async def fail_at_once(utterance: Utterance) -> AsyncGenerator[Pcm, None]:
@@ -394,12 +408,12 @@ async def test_a_failing_engine_ends_one_request(
     service = speech_service(engine, queue=0, limits=SpeechLimits(engine_wait_s=0.05))
     for _ in range(3):
         with pytest.raises(expected) as caught:
-            async with service.stream("Hello.") as stream:
+            async with service.stream(SpeechRequest("Hello.")) as stream:
                 await stream.read()
         assert caught.value.code == code
         assert "fire" not in str(caught.value)
     assert engine.running == 0
-    assert service.admission.running == 0
+    assert service.queue.running == 0
 
 
 async def test_a_flood_is_refused_before_anything_is_fetched() -> None:
@@ -408,16 +422,16 @@ async def test_a_flood_is_refused_before_anything_is_fetched() -> None:
     tasks = [asyncio.create_task(_read(service)) for _ in range(2)]
     await asyncio.sleep(0.01)
     with pytest.raises(Overloaded):
-        async with service.stream("Hello.", voice="unknown", clip=b"nonsense"):
+        async with service.stream(SpeechRequest("Hello.", voice="unknown", clip=b"nonsense")):
             pass
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert (service.admission.running, service.admission.waiting, engine.running) == (0, 0, 0)
+    assert (service.queue.running, service.queue.waiting, engine.running) == (0, 0, 0)
 
 
 async def _read(service: object) -> None:
-    async with service.stream("Hello.") as stream:  # type: ignore[attr-defined]
+    async with service.stream(SpeechRequest("Hello.")) as stream:  # type: ignore[attr-defined]
         await stream.read()
 
 
@@ -425,9 +439,9 @@ async def test_an_unknown_voice_gives_its_place_back() -> None:
     service = speech_service(ScriptedEngine(hum), queue=0)
     for _ in range(3):
         with pytest.raises(NotFound):
-            async with service.stream("Hello.", voice="nobody"):
+            async with service.stream(SpeechRequest("Hello.", voice="nobody")):
                 pass
-    async with service.stream("Hello.") as stream:
+    async with service.stream(SpeechRequest("Hello.")) as stream:
         assert level(WavReader().decode(await stream.read(), limits=ClipLimits(min_duration_s=0)).pcm.samples) > 0.1
 
 
@@ -436,12 +450,12 @@ async def test_the_first_encoder_that_offers_a_format_has_it() -> None:
     service = speech_service(ScriptedEngine(hum), encoders=[reference])
     assert [offered.name for offered in service.formats] == ["wav"]
     with pytest.raises(InvalidInput):
-        service.stream("Hello.", audio_format="mp3")
+        service.stream(SpeechRequest("Hello.", audio_format="mp3"))
 
 
 async def _seconds_of(text: str, **asked: Any) -> tuple[float, ScriptedEngine]:
     engine = ScriptedEngine(hum)
-    async with speech_service(engine).stream(text, audio_format="wav", **asked) as stream:
+    async with speech_service(engine).stream(SpeechRequest(text, audio_format="wav", **asked)) as stream:
         return WavReader().decode(await stream.read(), limits=ClipLimits()).pcm.duration_s, engine
 
 
@@ -463,7 +477,9 @@ async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
         yield Pcm.silence(0.5, sample_rate_hz=24_000)
 
     service = speech_service(ScriptedEngine(hesitant))
-    async with service.stream("Hello.", audio_format="wav", sample_rate_hz=16_000, trim=True) as stream:
+    options = EncodeOptions(sample_rate_hz=16_000, trim=True)
+    request = SpeechRequest("Hello.", audio_format="wav", options=options)
+    async with service.stream(request) as stream:
         pcm = WavReader().decode(await stream.read(), limits=ClipLimits()).pcm
     assert pcm.sample_rate_hz == 16_000
     assert pcm.duration_s == pytest.approx(1.1, abs=0.03)
@@ -473,23 +489,28 @@ async def test_the_rate_and_the_ends_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("asked", "code", "field"),
     [
-        ({"sample_rate_hz": 7_999}, "invalid_sample_rate", "sample_rate"),
-        ({"sample_rate_hz": 48_001}, "invalid_sample_rate", "sample_rate"),
-        ({"sample_rate_hz": 44_100, "audio_format": "opus"}, "invalid_sample_rate", "sample_rate"),
-        ({"loudness_lufs": -41.0}, "invalid_loudness", "loudness"),
-        ({"loudness_lufs": float("nan")}, "invalid_loudness", "loudness"),
-        ({"sentence_pause_s": -0.1}, "invalid_pause", "sentence_pause_ms"),
-        ({"paragraph_pause_s": 10.1}, "invalid_pause", "paragraph_pause_ms"),
-        ({"paragraph_pause_s": float("nan")}, "invalid_pause", "paragraph_pause_ms"),
+        ({"options": EncodeOptions(sample_rate_hz=7_999)}, "invalid_sample_rate", "sample_rate_hz"),
+        ({"options": EncodeOptions(sample_rate_hz=48_001)}, "invalid_sample_rate", "sample_rate_hz"),
+        (
+            {"options": EncodeOptions(sample_rate_hz=44_100), "audio_format": "opus"},
+            "invalid_sample_rate",
+            "sample_rate_hz",
+        ),
+        ({"options": EncodeOptions(loudness_lufs=-41.0)}, "invalid_loudness", "loudness_lufs"),
+        ({"options": EncodeOptions(loudness_lufs=float("nan"))}, "invalid_loudness", "loudness_lufs"),
+        ({"sentence_pause_s": -0.1}, "invalid_pause", "sentence_pause_s"),
+        ({"paragraph_pause_s": 10.1}, "invalid_pause", "paragraph_pause_s"),
+        ({"paragraph_pause_s": float("nan")}, "invalid_pause", "paragraph_pause_s"),
     ],
 )
 async def test_what_cannot_be_delivered_is_refused(asked: dict[str, Any], code: str, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        speech_service(ScriptedEngine(hum)).stream("Hello.", **asked)
+        speech_service(ScriptedEngine(hum)).stream(SpeechRequest("Hello.", **asked))
     assert (caught.value.code, caught.value.field) == (code, field)
 
 
 async def test_an_effect_that_no_encoder_has_is_refused() -> None:
+    service = speech_service(ScriptedEngine(hum), encoders=[WavEncoder()])
     with pytest.raises(InvalidInput) as caught:
-        speech_service(ScriptedEngine(hum), encoders=[WavEncoder()]).stream("Hello.", trim=True)
+        service.stream(SpeechRequest("Hello.", options=EncodeOptions(trim=True)))
     assert caught.value.code == "unsupported_effect"

@@ -19,9 +19,8 @@ LIBRARY, DEFAULT, UPLOAD, SAMPLE = (wav(sine(hz, 1.5, sample_rate_hz=8000)) for 
 def resolver_of(
     store: MemoryStore, reader: WavReader | None = None, *, sample: bytes | None = None, decoded_bytes: int = 2**26
 ) -> VoiceResolver:
-    reader = reader or WavReader()
-    library = VoiceLibrary(store=store, clip_reader=reader)
-    return VoiceResolver(library=library, clip_reader=reader, sample=sample, decoded_bytes=decoded_bytes)
+    library = VoiceLibrary(store=store, clip_reader=reader or WavReader(), decoded_bytes=decoded_bytes)
+    return VoiceResolver(library, sample=sample)
 
 
 async def library() -> tuple[MemoryStore, Voice, Voice]:

@@ -15,8 +15,8 @@ from chatterbox_api_core.watermarks import Watermarks
 
 
 def watermarks(detector: PilotDetector, *, limits: ClipLimits | None = None, queue: int = 16) -> Watermarks:
-    door = RequestQueue(slots=1, queue=queue, wait_s=30)
-    return Watermarks(detector=detector, clip_reader=WavReader(), limits=limits, door=door)
+    requests = RequestQueue(slots=1, max_waiting=queue, wait_s=30)
+    return Watermarks(detector=detector, clip_reader=WavReader(), limits=limits, queue=requests)
 
 
 async def test_what_the_detector_finds_is_told() -> None:

@@ -11,23 +11,25 @@ from support.service import running_service
 
 FAILING: Final = """
 from chatterbox_api_core.errors import SynthesisFailed
-from chatterbox_api_http_litestar.answer import SpeechAnswer
-from chatterbox_api_http_litestar.sending import AnswerUnreadError
+from chatterbox_api_http_litestar import streaming_response
+from chatterbox_api_http_litestar.bounded_send import ResponseUnreadError, send_within
 
-body = SpeechAnswer._body
+sent_bytes = 0
 
-async def fail_later(answer, *arguments, **named):
-    await body(answer, *arguments, **named)
-    if answer._sent_bytes > 9000:
+async def fail_later(send, message, within_s):
+    global sent_bytes
+    await send_within(send, message, within_s)
+    sent_bytes += len(message["body"])
+    if sent_bytes > 9000:
         raise {error}
 
-SpeechAnswer._body = fail_later
+streaming_response.send_within = fail_later
 """
 
 
 @pytest.mark.parametrize(
     ("error", "is_kept"),
-    [("KeyError('unexpected')", True), ("SynthesisFailed('It failed.')", False), ("AnswerUnreadError()", False)],
+    [("KeyError('unexpected')", True), ("SynthesisFailed('It failed.')", False), ("ResponseUnreadError()", False)],
 )
 def test_a_traceback_is_kept_if_the_error_is_unexpected(tmp_path: Path, error: str, is_kept: bool) -> None:
     site = tmp_path / "site"

@@ -106,7 +106,7 @@ def test_an_import_never_touches_another_voice(run: Run, tmp_path: Path) -> None
     run("add", "Carl", "two.wav", "--alias", "mum", library="third")
     run("add", "Anna", "two.wav", "--consent", "another", library="third")
     told = run("import", "anna.zip", "--existing", "replace", library="third").stdout
-    assert told == "replaced: Anna (without 'Mum', which others have)\n"
+    assert told == "replaced: Anna (without 'Mum', which other voices have)\n"
     anna = json.loads(run("show", "anna", "--json", library="third").stdout)
     assert (anna["sha256"], anna["consent"], anna["language"]) == (hashlib.sha256(ONE).hexdigest(), "Anna agreed", "en")
 

@@ -121,7 +121,7 @@ def main(seed: int, first: int, count: int, traps: tuple[int, str, str], progres
                 outcome = "read"
             except InvalidAudio as error:
                 outcome = error.code
-                if error.field != "voice_file" or not error.remedy:
+                if error.field != "clip" or not error.remedy:
                     wrong.append(f"{name}: {error!r} has no field or remedy")
             except Exception as error:
                 outcome = type(error).__name__

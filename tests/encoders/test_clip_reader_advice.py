@@ -179,7 +179,7 @@ def test_stereo_is_mentioned_beside_the_praise(speech: dict[str, Sound]) -> None
 
 def test_measuring_a_minute_takes_little(speech: dict[str, Sound]) -> None:
     """In its own time, beside decoding: a hundred milliseconds for 60 s, the best of five."""
-    from chatterbox_api_encoders.listening import ClipMeter, listen
+    from chatterbox_api_encoders.measurement import ClipMeter, measure_clip
 
     minute = np.resize(np.clip(3 * speech["de"], -1, 1), 60 * 48_000).astype(np.float32)
     times, places = [], set()
@@ -188,7 +188,7 @@ def test_measuring_a_minute_takes_little(speech: dict[str, Sound]) -> None:
         meter = ClipMeter()
         for begin in range(0, len(minute), 24_000):
             meter.feed(minute[None, begin : begin + 24_000])
-        listen(minute, sample_rate_hz=48_000)
+        measure_clip(minute, sample_rate_hz=48_000)
         places.add(meter.clipped)
         times.append(time.thread_time() - began)
     assert min(places) > 100
@@ -196,7 +196,7 @@ def test_measuring_a_minute_takes_little(speech: dict[str, Sound]) -> None:
 
 
 def test_a_place_that_spans_two_blocks_counts_once() -> None:
-    from chatterbox_api_encoders.listening import ClipMeter
+    from chatterbox_api_encoders.measurement import ClipMeter
 
     sound = np.zeros((1, 60), np.float32)
     sound[0, 18:30] = 1

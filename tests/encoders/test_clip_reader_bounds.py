@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -24,19 +26,13 @@ class Packet:
 
 
 class Container:
-    """PyAV's own, but that it runs out of memory while it reads, or while a packet is decoded."""
+    """One of PyAV's; it runs out of memory while it reads, or while a packet is decoded."""
 
-    def __init__(self, container: Any, packets: list[Packet]) -> None:
-        self._container, self._packets = container, packets
-
-    def __enter__(self) -> Container:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._container.close()
+    def __init__(self, opened: Any, packets: list[Packet]) -> None:
+        self._opened, self._packets = opened, packets
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._container, name)
+        return getattr(self._opened, name)
 
     def demux(self, stream: object) -> Any:
         yield from self._packets
@@ -45,10 +41,16 @@ class Container:
 
 @pytest.mark.parametrize("packets", [[], [Packet()]])
 def test_a_lack_of_memory_is_no_damage(packets: list[Packet], monkeypatch: pytest.MonkeyPatch) -> None:
-    real_open = av.open
-    monkeypatch.setattr(av, "open", lambda *args, **named: Container(real_open(*args, **named), packets))
+    data, opened = encoded("wav", hum(1.5), sample_rate_hz=24_000), av.open
+
+    @contextmanager
+    def failing(*args: Any, **options: Any) -> Iterator[Container]:
+        with opened(*args, **options) as container:
+            yield Container(container, packets)
+
+    monkeypatch.setattr(av, "open", failing)
     with pytest.raises(MemoryError):
-        clip_reader.InProcessClipReader().decode(encoded("wav", hum(1.5), sample_rate_hz=24_000), limits=ClipLimits())
+        clip_reader.InProcessClipReader().decode(data, limits=ClipLimits())
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "video-only", "mp4-empty"])

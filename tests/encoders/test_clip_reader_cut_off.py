@@ -148,7 +148,7 @@ def test_sizes_that_nobody_knew_promise_nothing(promised: int) -> None:
 
 @pytest.mark.parametrize("promised", [math.inf, math.nan, -1.0, 1e300, 86_401.0, 0.0, 1.0])
 def test_no_length_that_no_recording_has_is_believed(promised: float) -> None:
-    assert FileEnd(promised_s=promised).missing_s(2.0) == 0.0
+    assert FileEnd(declared_s=promised).missing_s(2.0) == 0.0
     webm = encoded("webm", noise(2.0), sample_rate_hz=RATE_HZ)
     at = webm.index(b"\x44\x89\x88") + 3
     assert report(webm[:at] + struct.pack(">d", 1000 * promised) + webm[at + 8 :]).missing_s == 0.0

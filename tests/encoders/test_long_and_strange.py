@@ -24,7 +24,7 @@ from support.effort import LONG
 
 from chatterbox_api_core.formats import AAC, FORMATS, M4A, MP3, OGG, OPUS, PCM, WEBM
 from chatterbox_api_core.ports import ByteSink, StreamEncoder
-from chatterbox_api_core.types import AudioFormat, Pcm
+from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
@@ -53,12 +53,12 @@ def test_a_long_sound_arrives_whole_and_an_encoder_holds_none_of_it(
     low, high = tone(400, 1.0), tone(800, 1.0)
     memory, file = Memory(), tmp_path / "sound"
     with file.open("wb") as sink:
-        encoding = open_encoding(audio_format, sink, complete=complete)
+        stream_encoder = open_encoding(audio_format, sink, complete=complete)
         for second in range(LONG_S):
-            encoding.feed(pcm_of(high if second == LONG_S - 1 else low))
+            stream_encoder.encode(pcm_of(high if second == LONG_S - 1 else low))
             memory.look(second)
         memory.close()
-        encoding.finish()
+        stream_encoder.flush()
     assert memory.held <= MOST_HELD_BYTES
     if LONG:  # within half a minute the process breathes as much by itself as a stream would keep
         assert memory.growth <= MOST_GROWTH_BYTES
@@ -176,15 +176,15 @@ class Memory:
 
 def open_encoding(audio_format: AudioFormat, sink: ByteSink, *, complete: bool) -> StreamEncoder:
     encoder = SoundfileEncoder() if audio_format is OGG else PyavEncoder()
-    return encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=complete)
+    return encoder.open(audio_format, sink, input_rate_hz=RATE_HZ, streaming=not complete, options=EncodeOptions())
 
 
 def encoded(audio_format: AudioFormat, sounds: Iterable[Sound], *, complete: bool) -> bytes:
     sink = BytesIO()
-    encoding = open_encoding(audio_format, sink, complete=complete)
+    stream_encoder = open_encoding(audio_format, sink, complete=complete)
     for sound in sounds:
-        encoding.feed(pcm_of(sound))
-    encoding.finish()
+        stream_encoder.encode(pcm_of(sound))
+    stream_encoder.flush()
     return sink.getvalue()
 
 

@@ -17,7 +17,7 @@ import pytest
 from encoders.players import PLAYERS, Body, Heard, chromium_path, in_chromium, in_ffmpeg
 
 from chatterbox_api_core.formats import FORMATS, OGG, PCM
-from chatterbox_api_core.types import AudioFormat, Pcm
+from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
@@ -80,10 +80,12 @@ def encoded(audio_format: AudioFormat, *, complete: bool) -> bytes:
     sound = (0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(SAMPLES) / RATE_HZ)).astype(np.float32)
     encoder = SoundfileEncoder() if audio_format is OGG else PyavEncoder()
     sink = BytesIO()
-    encoding = encoder.open(audio_format, sink, sample_rate_hz=RATE_HZ, complete=complete)
+    stream_encoder = encoder.open(
+        audio_format, sink, input_rate_hz=RATE_HZ, streaming=not complete, options=EncodeOptions()
+    )
     for part in np.split(sound, 12):
-        encoding.feed(Pcm(memoryview(part.tobytes()).cast("f"), RATE_HZ))
-    encoding.finish()
+        stream_encoder.encode(Pcm(memoryview(part.tobytes()).cast("f"), RATE_HZ))
+    stream_encoder.flush()
     return sink.getvalue()
 
 

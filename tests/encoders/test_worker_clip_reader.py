@@ -46,7 +46,7 @@ async def test_the_longest_clip_fits_into_its_memory_and_too_little_memory_is_to
     async with PyavClipReader.open(processes=1, memory_bytes=48 * 2**20) as reader:
         with pytest.raises(InvalidAudio, match="reading it took too much memory") as caught:
             await reader.read(clip, limits=PATIENT)
-        assert (caught.value.code, caught.value.field) == ("invalid_audio", "voice_file")
+        assert (caught.value.code, caught.value.field) == ("invalid_audio", "clip")
         short = encoded("wav", hum(2.0), sample_rate_hz=24_000)
         assert (await reader.read(short, limits=PATIENT)).report.duration_s == pytest.approx(2.0)
 
@@ -89,7 +89,7 @@ async def test_a_process_that_does_not_respond_is_no_crash(monkeypatch: pytest.M
         await asyncio.sleep(0.05)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(Unavailable):
-            await pools[0].check()
+            await reader.check()
         with pytest.raises(InvalidAudio, match="the decoder hung on it"):
             await reading
 

@@ -82,7 +82,7 @@ async def test_a_client_that_goes_away_stops_the_engine(module: ModuleType, monk
             assert answer.status_code == 200
             assert (await anext(answer.aiter_bytes())).startswith(b"RIFF")
             assert time.perf_counter() - began < 2
-            assert module.app.state.speech.admission.running == 1
+            assert module.app.state.speech.queue.running == 1
         async with asyncio.timeout(2):
-            while module.app.state.speech.admission.running:
+            while module.app.state.speech.queue.running:
                 await asyncio.sleep(0.02)

@@ -17,14 +17,13 @@ from support.in_process import library_of, serving, speech_service
 
 from chatterbox_api_core.errors import SynthesisFailed
 from chatterbox_api_core.reference import MemoryStore, ToneSynthesizer
-from chatterbox_api_core.speech import SpeechService
-from chatterbox_api_core.speech._stream import SpeechStream
+from chatterbox_api_core.speech import SpeechRequest, SpeechService, SpeechStream
 from chatterbox_api_http_litestar import HttpLimits
 from chatterbox_api_testkit.sounds import sine, wav
 
 LONG = "This goes on and on. " * 40
 CLIP = wav(sine(300, 20))
-LOGGER = "chatterbox_api_http_litestar.answer"
+LOGGER = "chatterbox_api_http_litestar.streaming_response"
 CUT = (httpx.RemoteProtocolError, httpx.ReadError)
 
 
@@ -87,7 +86,7 @@ async def test_a_client_that_leaves_is_no_answer_that_is_done(caplog: pytest.Log
             await anext(answer.aiter_raw(1000))
         await until(lambda: records(caplog))
     (record,) = records(caplog)
-    assert " speech client went away: " in record.getMessage()
+    assert " speech client disconnected: " in record.getMessage()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a defect"), KeyError("x"), TimeoutError(), OSError("disk")])
@@ -175,12 +174,13 @@ async def test_a_clip_is_let_go_of_when_it_is_no_longer_needed() -> None:
     """Neither the clip that was sent nor the one of the library: nobody refers to them who did not before."""
     done: list[str] = []
     store = MemoryStore()
-    sent, stored = bytes(bytearray(CLIP)), bytes(bytearray(CLIP))
-    voice, _ = await library_of(store).create("Anna", stored, filename="a.wav")
+    voice, _ = await library_of(store).create("Anna", CLIP, filename="a.wav")
     service = speech_service(ToneSynthesizer(), store=store)
-    references = sys.getrefcount(sent), sys.getrefcount(stored)
+    clip = bytes(bytearray(CLIP))  # a copy of its own, whose references are counted
+    unused = sys.getrefcount(clip)
     for named, early in ((None, False), ("Anna", True)):
-        stream = service.stream("Hello.", voice=named, clip=sent)
+        stream = service.stream(SpeechRequest("Hello.", voice=named, clip=clip))
+        assert sys.getrefcount(clip) > unused
         done.clear()
         stream.on_clip_done = lambda: done.append("done")
         async with stream:
@@ -188,8 +188,7 @@ async def test_a_clip_is_let_go_of_when_it_is_no_longer_needed() -> None:
             await stream.size_bytes()
             await until(lambda: done)
             assert stream.voice.voice == (voice if named else None)
-            assert sys.getrefcount(sent) <= references[0]
-            assert sys.getrefcount(stored) <= references[1]
+            assert sys.getrefcount(clip) == unused, "nothing holds the clip of a stream whose sound is made"
         assert done == ["done"]
 
 

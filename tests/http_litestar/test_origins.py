@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar.types import Receive, Scope, Send
 
-from chatterbox_api_http_litestar.gate import Gate
+from chatterbox_api_http_litestar.access_control import AccessControl
 
 OWN = "http://127.0.0.1:4123"
 LOOPBACK = tuple(f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1", "[::1]"))
@@ -39,7 +39,7 @@ async def ask(
 ) -> httpx.Response:
     """One request with exactly these headers, and `Host: 127.0.0.1:4123` where none is among them."""
     app = Reached()
-    gate = Gate(app, cors_origins=cors, allowed_hosts=hosts)
+    guarded = AccessControl(app, cors_origins=cors, allowed_hosts=hosts)
     names = {name.lower() for name, _ in headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     if "host" not in names:
@@ -54,7 +54,7 @@ async def ask(
 
     path = target or "/v1/voices"
     scope: Any = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": raw}
-    await gate(scope, receive, send)
+    await guarded(scope, receive, send)
     answer = httpx.Response(messages[0]["status"], headers=messages[0]["headers"], content=messages[1]["body"])
     assert (answer.status_code == 200) == bool(app.requests)
     return answer
@@ -260,14 +260,14 @@ async def test_the_name_in_the_target_counts_and_the_path_is_found() -> None:
 
 
 async def test_a_request_without_host_is_of_no_browser() -> None:
-    gate = Gate(Reached(), cors_origins=(), allowed_hosts=())
+    guarded = AccessControl(Reached(), cors_origins=(), allowed_hosts=())
     scope: Any = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": []}
     statuses: list[int] = []
 
     async def send(message: Any) -> None:
         statuses.append(message.get("status", 0))
 
-    await gate(scope, None, send)  # type: ignore[arg-type]
+    await guarded(scope, None, send)  # type: ignore[arg-type]
     assert statuses[0] == 200
 
 
@@ -294,8 +294,8 @@ async def test_a_preflight_grants_whatever_headers_are_asked_for(cors: Sequence[
 
 async def ask_preflight(origin: str, asked: str = "", *, cors: Sequence[str] = LOOPBACK, **more: str) -> httpx.Response:
     app = Reached()
-    gate = Gate(app, cors_origins=cors, allowed_hosts=())
-    transport = httpx.ASGITransport(gate)  # type: ignore[arg-type]
+    guarded = AccessControl(app, cors_origins=cors, allowed_hosts=())
+    transport = httpx.ASGITransport(guarded)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url=OWN) as client:
         answer = await client.options("/v1/voices", headers=dict(preflight(origin, asked, **more)))
     assert not app.requests

@@ -27,7 +27,7 @@ from chatterbox_api_core.types import AudioFormat
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_http_litestar import HttpLimits
-from chatterbox_api_http_litestar.incoming import Incoming
+from chatterbox_api_http_litestar.body_drain import BodyDrain
 from chatterbox_api_http_litestar.request_body import RequestBody
 from chatterbox_api_testkit.sounds import sine, wav
 
@@ -45,7 +45,7 @@ async def test_players_at_the_pace_of_speech_hold_no_slot() -> None:
         started = [asyncio.Event() for _ in range(PLAYERS)]
         players = [asyncio.create_task(_listen(client, each)) for each in started]
         await asyncio.gather(*(each.wait() for each in started))
-        await _until(lambda: service.admission.running == 0)
+        await _until(lambda: service.queue.running == 0)
         answer = await client.post("/v1/audio/speech", json={"input": "Me too."})
         assert answer.status_code == 200
         assert not any(player.done() for player in players), "they are listening still"
@@ -85,7 +85,7 @@ async def test_a_drip_has_an_end() -> None:
             reader.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
             reader.setblocking(False)
             await asyncio.get_running_loop().sock_recv(reader, 1024)
-            await _until(lambda: service.admission.running == 0)
+            await _until(lambda: service.queue.running == 0)
             async with asyncio.timeout(60):
                 while budget.free_bytes("memory") + budget.free_bytes("disk") < 64 * 2**20 + 2 * 2**30:
                     await asyncio.sleep(0.1)
@@ -107,7 +107,7 @@ async def test_a_result_beyond_its_bounds_is_refused_in_every_format(audio_forma
             assert answer.status_code == 400, text
             error = answer.json()["error"]
             assert (error["code"], error["param"]) == ("output_too_long", "input")
-        assert (service.admission.running, service.admission.waiting) == (0, 0)
+        assert (service.queue.running, service.queue.waiting) == (0, 0)
         fits = await client.post("/v1/audio/speech", json={"input": "A. [pause:10s] B. [pause:9s]", **asked})
         assert fits.status_code == 200
 
@@ -127,7 +127,7 @@ async def test_speech_that_turns_out_too_long_is_refused_whole_and_broken_off_st
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "output_too_long")
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/v1/audio/speech", json={**body, "stream": True})
-        assert (service.admission.running, service.admission.waiting) == (0, 0)
+        assert (service.queue.running, service.queue.waiting) == (0, 0)
 
 
 @pytest.mark.parametrize("audio_format", FORMATS, ids=lambda each: each.name)
@@ -158,7 +158,7 @@ async def test_aborted_streams_let_go_of_their_bytes_without_the_collector() -> 
             for _ in range(count):
                 async with client.stream("POST", "/v1/audio/speech", json=STREAM) as answer:
                     await anext(answer.aiter_raw())
-                    await _until(lambda: service.admission.running == 0)
+                    await _until(lambda: service.queue.running == 0)
             await asyncio.sleep(0.2)
             return process.memory_info().rss / 2**20
 
@@ -172,7 +172,7 @@ async def test_aborted_streams_let_go_of_their_bytes_without_the_collector() -> 
 @pytest.mark.parametrize("request_of", ["stream", "complete", "upload", "refused", "unknown"])
 async def test_nothing_of_a_request_waits_for_the_collector(request_of: str, whole: bool) -> None:
     """However it ends: a reference cycle would keep it, a little for each request."""
-    kinds = {Connection, Incoming, RequestBody, SpeechStream, ReadAhead, Spool}
+    kinds = {BodyDrain, Connection, RequestBody, SpeechStream, ReadAhead, Spool}
     before = [each for each in gc.get_objects() if type(each) in kinds]  # what other tests still hold
     upload: dict[str, Any] = {"data": {"input": "Hi."}, "files": {"voice_file": ("a.wav", wav(sine(300, 2)))}}
     requests: dict[str, tuple[str, dict[str, Any]]] = {

@@ -55,7 +55,12 @@ class FailingEngine:
     def __init__(self, after: int) -> None:
         self._after = after
         self.capabilities = Capabilities(
-            supports_cloning=False, languages=(), sample_rate_hz=24_000, concurrent=4, max_chars=400, speed=(0.25, 4)
+            supports_cloning=False,
+            languages=(),
+            sample_rate_hz=24_000,
+            max_concurrency=4,
+            max_chars=400,
+            speed=(0.25, 4),
         )
 
     async def ready(self) -> None:
@@ -169,9 +174,9 @@ async def test_a_client_that_leaves_the_queue_never_reaches_the_engine() -> None
             with pytest.raises(httpx.ReadTimeout):
                 await client.post("/v1/audio/speech", json={"input": "Hello."}, timeout=0.3)
             deadline = time.perf_counter() + 0.5
-            while service.admission.waiting and time.perf_counter() < deadline:
+            while service.queue.waiting and time.perf_counter() < deadline:
                 await asyncio.sleep(0.005)
-            assert (service.admission.waiting, engine.open) == (0, 1)
+            assert (service.queue.waiting, engine.open) == (0, 1)
             assert await anext(chunks), "the one that is speaking goes on"
         assert await engine.closed_within(0.5)
 

@@ -28,8 +28,8 @@ async def client(
 ) -> AsyncGenerator[httpx.AsyncClient, None]:
     watermarks = None
     if detector is not None:
-        door = RequestQueue(slots=1, queue=queue, wait_s=30)
-        watermarks = Watermarks(detector=detector, clip_reader=InProcessClipReader(), door=door)
+        requests = RequestQueue(slots=1, max_waiting=queue, wait_s=30)
+        watermarks = Watermarks(detector=detector, clip_reader=InProcessClipReader(), queue=requests)
     async with serving(speech_service(ToneSynthesizer()), limits=limits, watermarks=watermarks) as url:
         async with httpx.AsyncClient(base_url=url, timeout=20) as found:
             yield found

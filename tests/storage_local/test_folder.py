@@ -6,15 +6,15 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chatterbox_api_core.errors import ConfigurationError, NotFound, StorageFailed, Unavailable
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_storage_local import database
-from chatterbox_api_storage_local.files import ClipFolder
-from chatterbox_api_storage_local.plugin import library_folder, plugin
+from chatterbox_api_storage_local.files import FileOperations
+from chatterbox_api_storage_local.plugin import plugin
+from chatterbox_api_storage_local.settings import voice_folder
 from chatterbox_api_storage_local.store import LocalStore
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -186,15 +186,13 @@ async def test_old_left_overs_are_swept(tmp_path: Path) -> None:
 
 async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long another process's write has been held up."""
-    put = ClipFolder.put
 
-    def put_and_lose(folder: ClipFolder, *arguments: Any) -> str:
-        name = put(folder, *arguments)
-        (tmp_path / "audio" / name).unlink()
-        return name
+    class LosesEachClip(FileOperations):
+        def rename(self, old: Path, new: Path) -> None:
+            super().rename(old, new)
+            new.unlink()
 
-    monkeypatch.setattr(ClipFolder, "put", put_and_lose)
-    async with LocalStore.open(tmp_path) as store:
+    async with LocalStore.open(tmp_path, files=LosesEachClip()) as store:
         with pytest.raises(Unavailable):
             await store.add(VoiceDraft("Anna"), clip(1))
         assert await store.get_by_name("anna") is None
@@ -224,7 +222,7 @@ async def test_another_process_s_replacement_is_seen_at_once(tmp_path: Path) -> 
         voice = await one.add(VoiceDraft("Anna"), clip(1))
         assert await other.read_clip(voice) == clip(1).data
         new = await other.replace(voice.id, clip(2))
-        assert await one.find("anna") == new
+        assert await one.get_by_name("anna") == new
         with pytest.raises(NotFound):
             await one.read_clip(voice)
         await one.remove(voice.id)
@@ -243,7 +241,7 @@ async def test_the_plugin_opens_the_folder_that_is_set(tmp_path: Path) -> None:
         await store.add(VoiceDraft("Anna"), clip(1))
     async with plugin.open({"DATA_DIR": "/nowhere", "VOICE_LIBRARY_DIR": str(tmp_path / "voices")}) as store:
         assert await store.get_by_name("anna") is not None
-    assert library_folder({}).name == "voices"
+    assert voice_folder({}).name == "voices"
 
 
 def aged(path: Path) -> None:

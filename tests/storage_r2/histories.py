@@ -1,4 +1,4 @@
-"""Random calls on two stores that share a bucket over a bad line, recorded to be held against the model.
+"""Random calls on two stores that share a bucket behind faulty proxies, recorded to be held against the model.
 
 Each store has a mirror and a proxy of its own. About a third of the writes fails in one of the ways in which networks
 and servers fail, and some of them leave the writer in the dark: the object cannot be read for a while afterwards.
@@ -28,7 +28,7 @@ from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraf
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
-__all__ = ["NAMES", "BadLine", "History", "two_stores"]
+__all__ = ["NAMES", "FaultyProxy", "History", "two_stores"]
 
 NAMES: Final = tuple(f"name {i}" for i in range(6))
 
@@ -61,24 +61,24 @@ _KINDS: Final = {
 }
 
 
-class BadLine(FaultProxy):
-    """Lets writes fail at random while `bad`. The servers' conditions are kept for them: moto looks and then writes.
+class FaultyProxy(FaultProxy):
+    """Lets writes fail at random while `faulty`. The servers' conditions are kept for them: moto looks and then writes.
 
     Attributes:
         faults: how often each fault was chosen.
-        writes: how many there were while it was bad.
+        writes: how many there were while it was.
     """
 
     def __init__(self, upstream: str, *, seed: str, turn: threading.Lock, share: float) -> None:
         super().__init__(upstream)
         self._dice, self._turn, self._share = random.Random(seed), turn, share
         self._dark: defaultdict[str, int] = defaultdict(int)
-        self.bad = False
+        self.faulty = False
         self.faults: Counter[str] = Counter()
         self.writes = 0
 
     def _chosen(self, request: Request) -> str:
-        if not self.bad:
+        if not self.faulty:
             return "pass"
         path = request.target.partition("?")[0]
         if request.method not in ("PUT", "DELETE"):
@@ -123,12 +123,12 @@ class BadLine(FaultProxy):
 @asynccontextmanager
 async def two_stores(
     server: S3Server, *, prefix: str, seed: int, share: float = 0.35
-) -> AsyncGenerator[tuple[tuple[R2Store, R2Store], tuple[BadLine, BadLine]], None]:
-    """Two stores on one library that read the bucket each time, and the lines between them and it; still good ones."""
+) -> AsyncGenerator[tuple[tuple[R2Store, R2Store], tuple[FaultyProxy, FaultyProxy]], None]:
+    """Two stores on one library that read the bucket each time, and their proxies, which cause no faults yet."""
     turn = threading.Lock()
     with (
-        BadLine(server.url, seed=f"{seed} one", turn=turn, share=share) as one,
-        BadLine(server.url, seed=f"{seed} other", turn=turn, share=share) as other,
+        FaultyProxy(server.url, seed=f"{seed} one", turn=turn, share=share) as one,
+        FaultyProxy(server.url, seed=f"{seed} other", turn=turn, share=share) as other,
     ):
         asking: dict[str, Any] = {"prefix": prefix, "fresh_s": 0, "stale_max_s": 0}
         async with (

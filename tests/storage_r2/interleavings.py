@@ -21,18 +21,19 @@ from unittest import mock
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, Unavailable
 from chatterbox_api_core.voices import names, revisions
 from chatterbox_api_core.voices.revisions import canonical_names
-from chatterbox_api_storage_r2 import documents, records
-from chatterbox_api_storage_r2.bucket import Conflict, Doubtful, Listed, Stored
-from chatterbox_api_storage_r2.records import claim_key, parsed_record, voice_id_of
+from chatterbox_api_storage_r2 import documents, layout
+from chatterbox_api_storage_r2.bucket import ObjectSummary, OutcomeUnknown, PreconditionFailed, StoredObject
+from chatterbox_api_storage_r2.circuit_breaker import CircuitBreaker
+from chatterbox_api_storage_r2.layout import claim_key, parsed_record, voice_id_of
 
-__all__ = ["Broken", "Explorer", "ModelBucket", "Objects", "Outcome", "claimants", "voices"]
+__all__ = ["Broken", "Explorer", "ModelBucket", "Objects", "Outcome", "Process", "claimants", "voices"]
 
 Objects: TypeAlias = Mapping[str, bytes]
 Request: TypeAlias = tuple[str, str, bytes, str]
 """Method, key, data, ETag."""
 
 LONG_AGO: Final = datetime(2026, 1, 1, tzinfo=UTC)
-WRITES: Final = ("create", "swap", "delete")
+WRITES: Final = ("put_if_absent", "put_if_match", "delete")
 
 
 class Broken(AssertionError):
@@ -48,7 +49,11 @@ class Answer:
 
     def given(self) -> Any:
         if self.error:
-            raise {"conflict": Conflict(), "doubt": Doubtful("no answer"), "away": Unavailable("away")}[self.error]
+            raise {
+                "precondition failed": PreconditionFailed(),
+                "outcome unknown": OutcomeUnknown("no answer"),
+                "unavailable": Unavailable("The bucket is unavailable."),
+            }[self.error]
         return self.value
 
 
@@ -120,20 +125,22 @@ def _ask(request: Request) -> Generator[Request, Answer, Any]:
 class ModelBucket:
     """See `bucket.Bucket`: every call is one request that the explorer answers."""
 
-    async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        found: Stored | None = await _ask(("get", key, b"", ""))
+    breaker = CircuitBreaker()
+
+    async def get(self, key: str, *, if_none_match: str | None = None) -> StoredObject | None:
+        found: StoredObject | None = await _ask(("get", key, b"", ""))
         return found
 
-    async def create(self, key: str, data: bytes) -> str:
-        return str(await _ask(("create", key, data, "")))
+    async def put_if_absent(self, key: str, data: bytes) -> str:
+        return str(await _ask(("put_if_absent", key, data, "")))
 
-    async def swap(self, key: str, data: bytes, *, etag: str) -> str:
-        return str(await _ask(("swap", key, data, etag)))
+    async def put_if_match(self, key: str, data: bytes, *, etag: str) -> str:
+        return str(await _ask(("put_if_match", key, data, etag)))
 
     async def delete(self, key: str) -> None:
         await _ask(("delete", key, b"", ""))
 
-    async def list(self, prefix: str) -> AsyncGenerator[tuple[Listed, ...], None]:
+    async def list(self, prefix: str) -> AsyncGenerator[tuple[ObjectSummary, ...], None]:
         yield await _ask(("list", prefix, b"", ""))
 
     async def pause(self, attempt: int, *, at_least_s: float = 0.0) -> None:
@@ -149,7 +156,7 @@ class Explorer:
 
     Args:
         faults: how many things go wrong on one way: a process ends, an answer is lost with or without its request,
-            a request arrives late, a done write is called a conflict, a read fails.
+            a request arrives late, a write that was done is answered with PreconditionFailed, a read fails.
         max_requests: of one process; ways on which two keep fencing each other are cut off there.
         check: is called with the objects and outcomes of every end.
 
@@ -213,14 +220,14 @@ class Explorer:
         faulty = state._replace(faults_left=state.faults_left - 1)
         yield faulty._replace(crashed=state.crashed | {position.process})
         if request[0] not in WRITES:
-            yield self._moved(faulty, objects, position, Answer(error="away"))
+            yield self._moved(faulty, objects, position, Answer(error="unavailable"))
             return
-        doubt = Answer(error="doubt")
-        yield self._moved(faulty, done, position, doubt)
-        yield self._moved(faulty, objects, position, doubt)
-        yield self._moved(faulty, objects, position, doubt)._replace(late=(*state.late, request))
+        unknown = Answer(error="outcome unknown")
+        yield self._moved(faulty, done, position, unknown)
+        yield self._moved(faulty, objects, position, unknown)
+        yield self._moved(faulty, objects, position, unknown)._replace(late=(*state.late, request))
         if not answer.error and request[0] != "delete":
-            yield self._moved(faulty, done, position, Answer(error="conflict"))
+            yield self._moved(faulty, done, position, Answer(error="precondition failed"))
 
     def _moved(
         self, state: _State, objects: Objects, position: _Position | None = None, answer: Answer | None = None
@@ -263,7 +270,7 @@ class Explorer:
                     request = process.send(answer)
             except StopIteration as end:
                 return Outcome(returned=end.value)
-            except (ChatterboxError, Doubtful) as error:
+            except (ChatterboxError, OutcomeUnknown) as error:
                 told = str(error).split("'")[1].lower() if isinstance(error, NameTaken) else ""
                 return Outcome(error=type(error).__name__, told=told)
             process.close()
@@ -274,14 +281,16 @@ def _served(objects: Objects, request: Request) -> tuple[Objects, Answer]:
     method, key, data, etag = request
     there = objects.get(key)
     if method == "get":
-        return objects, Answer(None if there is None else Stored(there, _etag(there)))
+        return objects, Answer(None if there is None else StoredObject(there, _etag(there)))
     if method == "list":
         found = [(each, content) for each, content in sorted(objects.items()) if each.startswith(key)]
-        return objects, Answer(tuple(Listed(each, _etag(content), len(content), LONG_AGO) for each, content in found))
+        return objects, Answer(
+            tuple(ObjectSummary(each, _etag(content), len(content), LONG_AGO) for each, content in found)
+        )
     if method == "delete":
         return {each: content for each, content in objects.items() if each != key}, Answer()
-    held = there is None if method == "create" else there is not None and _etag(there) == etag
-    return ({**objects, key: data}, Answer(_etag(data))) if held else (objects, Answer(error="conflict"))
+    held = there is None if method == "put_if_absent" else there is not None and _etag(there) == etag
+    return ({**objects, key: data}, Answer(_etag(data))) if held else (objects, Answer(error="precondition failed"))
 
 
 def _etag(data: bytes) -> str:
@@ -308,7 +317,7 @@ def _without_chance(seed: str) -> Iterator[None]:
 
     with (
         mock.patch.object(documents, "secrets", Tokens),
-        mock.patch.object(records, "secrets", Tokens),
+        mock.patch.object(layout, "secrets", Tokens),
         mock.patch.object(revisions, "datetime", Clock),
         mock.patch.object(revisions, "new_voice_id", new_id),
         mock.patch.object(names, "new_voice_id", new_id),
@@ -316,12 +325,12 @@ def _without_chance(seed: str) -> Iterator[None]:
         yield
 
 
-def voices(objects: Objects) -> dict[str, records.Record]:
+def voices(objects: Objects) -> dict[str, layout.Record]:
     """The record of each voice that has a document."""
     found = {}
     for key, data in objects.items():
         voice_id = voice_id_of(key)
-        if voice_id and key.startswith(records.VOICES):
+        if voice_id and key.startswith(layout.VOICES):
             found[voice_id] = parsed_record(json.loads(data), key=key)
     return found
 

@@ -3,7 +3,7 @@
 Each round forks a writer, kills it with SIGKILL at a random moment, and holds what is in the bucket against what the
 writer has acknowledged; the mirror in the folder goes from one writer to the next. Prints counts as JSON; ends with
 an AssertionError where something is torn, lost, or left over once it was swept. Three tasks write at once, each to
-names of its own, so that of each one call at most is in doubt.
+names of its own, so that of each task the outcome of one call at most is unknown.
 
 What looks is forked too, for obstore must not have been used in a process that forks.
 """
@@ -137,17 +137,17 @@ def killed(child: int, log: Path, dice: random.Random) -> None:
 
 
 def acknowledged(log: Path, library: list[Names]) -> tuple[int, list[Names | None]]:
-    """Bring the library up to what a writer has acknowledged; how many calls that were, and which are in doubt."""
-    doubtful: list[Names | None] = [None] * TASKS
+    """Bring the library up to what a writer has acknowledged; how many calls that were, and the unknown outcomes."""
+    unknown: list[Names | None] = [None] * TASKS
     done = 0
     for line in log.read_text().splitlines()[1:]:
         task, what, names = json.loads(line)
         if what == "done":
-            library[task], doubtful[task] = names, None
+            library[task], unknown[task] = names, None
             done += 1
         else:
-            doubtful[task] = names
-    return done, doubtful
+            unknown[task] = names
+    return done, unknown
 
 
 def digests(names: Names) -> dict[str, str]:
@@ -157,7 +157,7 @@ def digests(names: Names) -> dict[str, str]:
 def main(server: S3Server, folder: Path, rounds: int, seed: int) -> None:
     dice = random.Random(seed)
     library: list[Names] = [{} for _ in range(TASKS)]
-    counts = {"rounds": 0, "acknowledged": 0, "in_doubt": 0, "in_doubt_and_done": 0, "left_over": 0}
+    counts = {"rounds": 0, "acknowledged": 0, "unknown": 0, "unknown_and_done": 0, "left_over": 0}
     mirror, log_path, result = folder / "mirror.db", folder / "log", folder / "found"
     for i in range(rounds):
         log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
@@ -167,19 +167,19 @@ def main(server: S3Server, folder: Path, rounds: int, seed: int) -> None:
             dice,
         )
         os.close(log)
-        done, doubtful = acknowledged(log_path, library)
+        done, unknown = acknowledged(log_path, library)
         _, status = os.waitpid(forked(lambda: look(server, mirror, result)), 0)
         assert status == 0, f"round {i}: what is there cannot be read"
         left_over, found = json.loads(result.read_text())
-        for task, after in enumerate(doubtful):
+        for task, after in enumerate(unknown):
             if found[task] != digests(library[task]):
                 assert after is not None, f"round {i}: acknowledged {library[task]}, found {found[task]}"
                 assert found[task] == digests(after), f"round {i}: torn: {library[task]}, {after}, {found[task]}"
                 library[task] = after
-                counts["in_doubt_and_done"] += 1
+                counts["unknown_and_done"] += 1
         counts["rounds"] += 1
         counts["acknowledged"] += done
-        counts["in_doubt"] += sum(after is not None for after in doubtful)
+        counts["unknown"] += sum(after is not None for after in unknown)
         counts["left_over"] += left_over
     print(json.dumps(counts))
 

@@ -15,11 +15,11 @@ from support.s3_servers import S3Server
 from chatterbox_api_core.types import Voice
 from chatterbox_api_core.voices.revisions import canonical_names
 from chatterbox_api_storage_r2.documents import read
+from chatterbox_api_storage_r2.layout import CLIPS, VOICES, claim_key, parsed_record
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
 from chatterbox_api_storage_r2.protocol import BucketLibrary
-from chatterbox_api_storage_r2.records import CLIPS, VOICES, claim_key, parsed_record
-from chatterbox_api_storage_r2.upkeep import sweep
+from chatterbox_api_storage_r2.sweep import sweep
 
 __all__ = ["Contents", "contents_of", "sweep_all"]
 

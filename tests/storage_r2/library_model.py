@@ -203,7 +203,7 @@ def _name_step(owner: _Owner, call: Call, name: str) -> tuple[_Owner, ...]:
 
 
 def _kept(owner: _Owner, call: Call, name: str) -> _Owner:
-    """What becomes of a name of a voice that is amended."""
+    """What becomes of a name of a voice that is updated."""
     assert owner is not None
     voice_id, role = owner
     if name == call.name:

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_storage_r2.bucket import Conflict, Listed, Stored, Unchanged
+from chatterbox_api_storage_r2.bucket import NotModified, ObjectSummary, PreconditionFailed, StoredObject
+from chatterbox_api_storage_r2.circuit_breaker import CircuitBreaker
 
 __all__ = ["MemoryBucket"]
 
@@ -21,12 +22,14 @@ class MemoryBucket:
     Attributes:
         requests: how often each method was called.
         down: raise Unavailable from every call.
+        breaker: has no probe, so it never opens.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, datetime]] = {}
         self.requests: Counter[str] = Counter()
         self.down = False
+        self.breaker = CircuitBreaker()
 
     def _request(self, method: str) -> None:
         self.requests[method] += 1
@@ -37,26 +40,26 @@ class MemoryBucket:
         stored = self.objects.get(key)
         return None if stored is None else etag_of(stored[0])
 
-    async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+    async def get(self, key: str, *, if_none_match: str | None = None) -> StoredObject | None:
         self._request("get")
         etag = self._etag(key)
         if etag is None:
             return None
-        if etag == unless:
-            raise Unchanged
-        return Stored(self.objects[key][0], etag)
+        if etag == if_none_match:
+            raise NotModified
+        return StoredObject(self.objects[key][0], etag)
 
-    async def create(self, key: str, data: bytes) -> str:
-        self._request("create")
+    async def put_if_absent(self, key: str, data: bytes) -> str:
+        self._request("put_if_absent")
         if key in self.objects:
-            raise Conflict
+            raise PreconditionFailed
         self.objects[key] = (data, datetime.now(UTC))
         return etag_of(data)
 
-    async def swap(self, key: str, data: bytes, *, etag: str) -> str:
-        self._request("swap")
+    async def put_if_match(self, key: str, data: bytes, *, etag: str) -> str:
+        self._request("put_if_match")
         if self._etag(key) != etag:
-            raise Conflict
+            raise PreconditionFailed
         self.objects[key] = (data, datetime.now(UTC))
         return etag_of(data)
 
@@ -64,12 +67,12 @@ class MemoryBucket:
         self._request("delete")
         self.objects.pop(key, None)
 
-    async def list(self, prefix: str) -> AsyncGenerator[tuple[Listed, ...], None]:
+    async def list(self, prefix: str) -> AsyncGenerator[tuple[ObjectSummary, ...], None]:
         keys = sorted(key for key in self.objects if key.startswith(prefix))
         for start in range(0, max(len(keys), 1), PAGE):
             self._request("list")
             page = [(key, self.objects[key]) for key in keys[start : start + PAGE] if key in self.objects]
-            yield tuple(Listed(key, etag_of(data), len(data), modified_at) for key, (data, modified_at) in page)
+            yield tuple(ObjectSummary(key, etag_of(data), len(data), modified_at) for key, (data, modified_at) in page)
 
     async def pause(self, attempt: int, *, at_least_s: float = 0.0) -> None:
         return

@@ -15,12 +15,14 @@ from storage_r2.memory_bucket import MemoryBucket, etag_of
 
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceDraft
 from chatterbox_api_core.voices.names import new_voice_id
-from chatterbox_api_storage_r2.bucket import Stored
+from chatterbox_api_storage_r2.bucket import StoredObject
+from chatterbox_api_storage_r2.circuit_breaker import CircuitBreaker
 from chatterbox_api_storage_r2.documents import write
+from chatterbox_api_storage_r2.layout import LIBRARY, Record, Versioned, voice_key
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.protocol import BucketLibrary
 from chatterbox_api_storage_r2.reader import Reader
-from chatterbox_api_storage_r2.records import LIBRARY, Record, Versioned, voice_key
+from chatterbox_api_storage_r2.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 __all__ = ["AUDIO", "LIBRARY_ID", "Clock", "Scene", "SlowBucket", "a_voice", "body_of", "key_of", "scene", "versioned"]
 
@@ -53,7 +55,7 @@ class SlowBucket(MemoryBucket):
         self.keys: list[str] = []
         self.at_once = self.most_at_once = 0
 
-    async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+    async def get(self, key: str, *, if_none_match: str | None = None) -> StoredObject | None:
         self.keys.append(key)
         hold = self.hold
         self.at_once += 1
@@ -62,7 +64,7 @@ class SlowBucket(MemoryBucket):
             found = None
             raised: Exception | None = None
             try:
-                found = await super().get(key, unless=unless)
+                found = await super().get(key, if_none_match=if_none_match)
             except Exception as error:
                 raised = error
             await asyncio.sleep(0)
@@ -122,16 +124,22 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    path: Path | None = None, *, bucket: SlowBucket | None = None, **options: float
+    path: Path | None = None,
+    *,
+    bucket: SlowBucket | None = None,
+    revalidate_s: float = 30.0,
+    page_s: float = DEFAULT_TIMEOUTS.page_s,
 ) -> AsyncGenerator[Scene, None]:
+    """A scene whose clock stands still. The limits are in real time, so that no test waits for them by chance."""
     bucket = bucket or SlowBucket()
     if LIBRARY not in bucket.objects:
         await write(bucket, LIBRARY, {"library": LIBRARY_ID}, over=None)
     other, clock = BucketLibrary(bucket), Clock()
-    options = {"revalidate_s": 30.0, **options}
+    bucket.breaker = CircuitBreaker(clock=clock)
+    timeouts = Timeouts(revalidate_s=revalidate_s, page_s=page_s)
     async with Mirror.open(path) as mirror:
         await mirror.begin(LIBRARY_ID)
-        reader = Reader(bucket, other, mirror, library_id=LIBRARY_ID, clock=clock, **options)
+        reader = Reader(bucket, other, mirror, library_id=LIBRARY_ID, timeouts=timeouts, clock=clock)
         made = Scene(bucket, other, mirror, reader, clock)
         made.forget_requests()
         try:

@@ -16,13 +16,14 @@ from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
 from chatterbox_api_core.types import VoiceChanges, VoiceDraft
-from chatterbox_api_storage_r2.bucket import Doubtful
+from chatterbox_api_storage_r2.bucket import OutcomeUnknown
 from chatterbox_api_storage_r2.documents import write
-from chatterbox_api_storage_r2.joining import check_conditions, library_in
+from chatterbox_api_storage_r2.layout import LIBRARY
+from chatterbox_api_storage_r2.library_identity import read_or_create_identity
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
 from chatterbox_api_storage_r2.readiness import Readiness
-from chatterbox_api_storage_r2.records import LIBRARY
+from chatterbox_api_storage_r2.server_checks import check_conditions
 from chatterbox_api_storage_r2.store import R2Store
 
 WRITES: Mapping[str, Callable[[R2Store, str], Awaitable[Any]]] = {
@@ -50,7 +51,7 @@ async def fill(server: S3Server, prefix: str, contents: Mapping[str, bytes]) -> 
             for listed in page:
                 await bucket.delete(listed.key)
         for key, data in contents.items():
-            await bucket.create(key, data)
+            await bucket.put_if_absent(key, data)
 
 
 async def a_library(server: S3Server, *names: str, mirror_path: Path | None = None) -> str:
@@ -183,18 +184,18 @@ async def test_the_probe_of_conditions_passes_where_they_are_kept_and_asks_nothi
     bucket = MemoryBucket()
     await check_conditions(bucket)
     assert bucket.requests.total() == 1
-    await library_in(bucket)
+    await read_or_create_identity(bucket)
     await check_conditions(bucket)
 
 
-async def test_a_start_in_doubt_finds_its_own_library_later() -> None:
+async def test_a_start_whose_write_has_an_unknown_outcome_finds_its_library_later() -> None:
     class Answering(MemoryBucket):
-        async def create(self, key: str, data: bytes) -> str:
-            raise Doubtful("The server fails (500 InternalError).")
+        async def put_if_absent(self, key: str, data: bytes) -> str:
+            raise OutcomeUnknown("The server fails (500 InternalError).")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chatterbox_api_storage_r2.documents.GIVE_UP_S", 0.0)
-        error = await refusal(library_in(Answering()))
+        error = await refusal(read_or_create_identity(Answering()))
     assert (error.code, error.message) == ("storage_error", "The server fails (500 InternalError).")
 
 
@@ -202,16 +203,16 @@ async def test_a_mirror_that_knows_no_library_says_nothing_was_lost() -> None:
     lost = StorageFailed("lost")
     bucket = MemoryBucket()
     with pytest.raises(StorageFailed, match="lost"):
-        await library_in(bucket, lost=lost)
+        await read_or_create_identity(bucket, lost=lost)
     assert bucket.objects == {}
-    assert await library_in(bucket) == await library_in(bucket, lost=lost)
+    assert await read_or_create_identity(bucket) == await read_or_create_identity(bucket, lost=lost)
 
 
 # --- readiness
 
 
-class Looks:
-    """What looks are to find, and how many there were."""
+class Probe:
+    """A probe: what it is to find, and how often it was called."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -226,50 +227,50 @@ class Looks:
             raise self.error
 
 
-async def test_many_who_ask_cost_one_look() -> None:
-    looks = Looks()
-    readiness = Readiness(looks)
+async def test_many_callers_cost_one_probe() -> None:
+    probe = Probe()
+    readiness = Readiness(probe)
     await asyncio.gather(*(readiness.check() for _ in range(20)))
     await readiness.check()
-    assert looks.count == 1
-    readiness.suspect()
+    assert probe.count == 1
+    readiness.invalidate()
     await readiness.check()
-    assert looks.count == 2
+    assert probe.count == 2
 
 
 async def test_what_was_found_wrong_is_said_until_it_is_found_well() -> None:
-    looks = Looks()
-    readiness = Readiness(looks, failed_s=0.0)
-    readiness.good()
-    looks.error = StorageFailed("The bucket is full.", code="storage_full", remedy="Free some space.")
+    probe = Probe()
+    readiness = Readiness(probe, failed_s=0.0)
+    readiness.report_ready()
+    probe.error = StorageFailed("The bucket is full.", code="storage_full", remedy="Free some space.")
     await readiness.check()
-    readiness.suspect()
+    readiness.invalidate()
     for _ in range(2):
         error = await refusal(readiness.check())
         assert (type(error), error.code) == (Unavailable, "storage_full")
         assert str(error) == "The bucket is full. Free some space."
-    looks.error = None
+    probe.error = None
     await readiness.check()
 
 
-async def test_a_look_that_takes_long_holds_nobody_up_and_the_last_good_one_counts_for_a_while() -> None:
-    looks = Looks()
-    looks.hold = asyncio.Event()
-    readiness = Readiness(looks, wait_s=0.01, fresh_s=0.0, stale_s=0.2)
-    readiness.good()
+async def test_a_probe_that_takes_long_holds_nobody_up_and_the_last_good_one_counts_for_a_while() -> None:
+    probe = Probe()
+    probe.hold = asyncio.Event()
+    readiness = Readiness(probe, wait_s=0.01, fresh_s=0.0, stale_s=0.2)
+    readiness.report_ready()
     await readiness.check()
     await asyncio.sleep(0.25)
     assert (await refusal(readiness.check())).code == "storage_unreachable"
-    looks.hold.set()
+    probe.hold.set()
     await asyncio.sleep(0.05)
     await readiness.check()
     await readiness.close()
 
 
-async def test_a_look_under_way_is_ended_with_the_store() -> None:
-    looks = Looks()
-    looks.hold = asyncio.Event()
-    readiness = Readiness(looks, wait_s=0.01)
+async def test_a_probe_under_way_is_ended_with_the_store() -> None:
+    probe = Probe()
+    probe.hold = asyncio.Event()
+    readiness = Readiness(probe, wait_s=0.01)
     await refusal(readiness.check())
     before = asyncio.all_tasks()
     await readiness.close()
@@ -284,7 +285,9 @@ async def test_a_bucket_that_comes_back_empty_is_not_begun_anew(s3_server: S3Ser
     prefix = await a_library(s3_server, "anna", mirror_path=path)
     with FaultProxy(s3_server.url) as proxy:
         proxy.fault = "down"
-        async with open_store(s3_server, prefix=prefix, url=proxy.url, mirror_path=path, rejoin_s=0.1) as store:
+        async with open_store(
+            s3_server, prefix=prefix, url=proxy.url, mirror_path=path, retry_join_every_s=0.1
+        ) as store:
             await fill(s3_server, prefix, {})
             await asyncio.to_thread(proxy.fail, "pass")
             async with asyncio.timeout(30):
@@ -302,8 +305,8 @@ async def test_a_mirror_says_where_it_is(tmp_path: Path) -> None:
 
 async def test_an_object_that_is_said_to_have_changed_and_has_not_ends_the_write() -> None:
     class Contradicting(MemoryBucket):
-        async def swap(self, key: str, data: bytes, *, etag: str) -> str:
-            await super().swap(key, data, etag=etag if etag == etag_of(b"never") else '"other"')
+        async def put_if_match(self, key: str, data: bytes, *, etag: str) -> str:
+            await super().put_if_match(key, data, etag=etag if etag == etag_of(b"never") else '"other"')
             return ""
 
     bucket = Contradicting()

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox_api_core.errors import ConfigurationError
-from chatterbox_api_storage_r2.connection import Connection
 from chatterbox_api_storage_r2.endpoints import is_local, is_r2, parsed_endpoint
-from chatterbox_api_storage_r2.settings import connection
+from chatterbox_api_storage_r2.settings import Connection, connection
 
 ACCOUNT = "0123456789abcdef" * 2
 R2 = "r2.cloudflarestorage.com"

@@ -5,22 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
 import pytest
-from storage_r2.interleavings import Broken, Explorer, ModelBucket, Objects, Outcome, voices
+from storage_r2.interleavings import Broken, Explorer, ModelBucket, Objects, Outcome, Process, voices
 from storage_r2.memory_bucket import MemoryBucket
 
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
-from chatterbox_api_core.voices.revisions import amended, canonical_names, replaced
+from chatterbox_api_core.voices.revisions import canonical_names, replaced, updated
 from chatterbox_api_storage_r2 import protocol
-from chatterbox_api_storage_r2.bucket import Bucket, Conflict, Doubtful
-from chatterbox_api_storage_r2.documents import Body, Document, Lost, read
+from chatterbox_api_storage_r2.bucket import Bucket, OutcomeUnknown, PreconditionFailed
+from chatterbox_api_storage_r2.documents import Body, Document, WriteConflict, read
+from chatterbox_api_storage_r2.layout import Record, Versioned
 from chatterbox_api_storage_r2.protocol import BucketLibrary
-from chatterbox_api_storage_r2.records import Record, Versioned
 
 LONG = bool(os.environ.get("CHATTERBOX_LONG_TESTS"))
 TOMORROW = datetime(2100, 1, 1, tzinfo=UTC)
@@ -31,12 +31,12 @@ def clip(text: str) -> VoiceAudio:
 
 
 class World:
-    """A bucket with some voices, and processes that are about to change it."""
+    """A bucket with some voices, and processes that are about to change it: each is one call of `BucketLibrary`."""
 
-    def __init__(self, library: type[BucketLibrary] = BucketLibrary, *, patience: int = 0) -> None:
+    def __init__(self, library: type[BucketLibrary] = BucketLibrary, *, fence_after: int = 0) -> None:
         self._bucket = MemoryBucket()
         self._library = library
-        self._patience = patience
+        self._fence_after = fence_after
         self.ids: dict[str, str] = {}
 
     async def having(self, *names: str) -> World:
@@ -55,22 +55,33 @@ class World:
     def objects(self) -> Objects:
         return {key: data for key, (data, _) in self._bucket.objects.items()}
 
-    def __getattr__(self, operation: str) -> Callable[..., Callable[[], Coroutine[Any, Any, Any]]]:
-        """A process: `world.add(...)` is one that calls `BucketLibrary.add(...)`."""
+    def adding(self, draft: VoiceDraft, audio: VoiceAudio) -> Process:
+        return lambda: self._open().add(draft, audio)
 
-        def process(*args: Any, **options: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
-            return lambda: getattr(self._library(ModelBucket(), patience=self._patience), operation)(*args, **options)
+    def amending(self, name: str, changes: VoiceChanges) -> Process:
+        return lambda: self._open().update(self.ids[name], changes)
 
-        return process
+    def renaming(self, name: str, new: str) -> Process:
+        return self.amending(name, VoiceChanges(name=new))
 
-    def sweeping(self) -> Callable[[], Coroutine[Any, Any, Any]]:
+    def replacing(self, name: str, audio: VoiceAudio) -> Process:
+        return lambda: self._open().replace(self.ids[name], audio)
+
+    def removing(self, name: str) -> Process:
+        return lambda: self._open().remove(self.ids[name])
+
+    def choosing_default(self, name: str) -> Process:
+        return lambda: self._open().set_default(self.ids[name])
+
+    def sweeping(self) -> Process:
         async def unknown(_: str) -> None:
             return None
 
-        return self.sweep(before=TOMORROW, clip_of=unknown)
+        return lambda: self._open().sweep(before=TOMORROW, clip_of=unknown)
 
-    def renaming(self, name: str, new: str) -> Callable[[], Coroutine[Any, Any, Any]]:
-        return self.update(self.ids[name], VoiceChanges(name=new))
+    def _open(self) -> BucketLibrary:
+        """A library for one process, over a bucket whose requests the explorer answers."""
+        return self._library(ModelBucket(), fence_after=self._fence_after)
 
 
 def certain(objects: Objects, outcomes: tuple[Outcome, ...], ended: tuple[str, ...] = ()) -> None:
@@ -113,25 +124,25 @@ def case(build: Callable[[World], Any]) -> Callable[[World], Any]:
 
 @case
 async def two_create_one_name(w: World) -> Any:
-    return (w.add(VoiceDraft("N"), clip("a")), w.add(VoiceDraft("N"), clip("b"))), one_of_two
+    return (w.adding(VoiceDraft("N"), clip("a")), w.adding(VoiceDraft("N"), clip("b"))), one_of_two
 
 
 @case
 async def two_create_crosswise(w: World) -> Any:
-    one, two = w.add(VoiceDraft("M", ("N",)), clip("a")), w.add(VoiceDraft("N", ("M",)), clip("b"))
+    one, two = w.adding(VoiceDraft("M", ("N",)), clip("a")), w.adding(VoiceDraft("N", ("M",)), clip("b"))
     return (one, two), one_of_two
 
 
 @case
 async def rename_to_what_another_creates(w: World) -> Any:
     await w.having("M")
-    return (w.renaming("M", "N"), w.add(VoiceDraft("N"), clip("b"))), one_of_two
+    return (w.renaming("M", "N"), w.adding(VoiceDraft("N"), clip("b"))), one_of_two
 
 
 @case
 async def create_what_a_rename_frees(w: World) -> Any:
     await w.having("M")
-    return (w.renaming("M", "N"), w.add(VoiceDraft("M"), clip("b"))), certain
+    return (w.renaming("M", "N"), w.adding(VoiceDraft("M"), clip("b"))), certain
 
 
 @case
@@ -149,7 +160,7 @@ async def one_voice_renamed_twice(w: World) -> Any:
 @case
 async def renamed_and_named_back(w: World) -> Any:
     await w.having("M")
-    other = w.update(w.ids["M"], VoiceChanges(name="N", add_aliases=("M",)))
+    other = w.amending("M", VoiceChanges(name="N", add_aliases=("M",)))
     return (w.renaming("M", "N"), other), certain
 
 
@@ -157,8 +168,8 @@ async def renamed_and_named_back(w: World) -> Any:
 async def alias_of_one_name_of_another(w: World) -> Any:
     await w.having("M")
     return (
-        w.update(w.ids["M"], VoiceChanges(add_aliases=("N",))),
-        w.add(VoiceDraft("N"), clip("b")),
+        w.amending("M", VoiceChanges(add_aliases=("N",))),
+        w.adding(VoiceDraft("N"), clip("b")),
     ), one_of_two
 
 
@@ -166,8 +177,8 @@ async def alias_of_one_name_of_another(w: World) -> Any:
 async def alias_freed_and_taken(w: World) -> Any:
     await w.having("M", "P")
     return (
-        w.update(w.ids["M"], VoiceChanges(name="Q")),
-        w.update(w.ids["P"], VoiceChanges(add_aliases=("M",))),
+        w.amending("M", VoiceChanges(name="Q")),
+        w.amending("P", VoiceChanges(add_aliases=("M",))),
     ), certain
 
 
@@ -178,13 +189,13 @@ def _ending(w: World, name: str) -> Callable[[Objects, tuple[Outcome, ...]], Non
 @case
 async def removed_while_its_name_is_taken(w: World) -> Any:
     await w.having("M")
-    return (w.remove(w.ids["M"]), w.add(VoiceDraft("M"), clip("b"))), _ending(w, "M")
+    return (w.removing("M"), w.adding(VoiceDraft("M"), clip("b"))), _ending(w, "M")
 
 
 @case
 async def removed_while_another_renames_to_it(w: World) -> Any:
     await w.having("M", "P")
-    return (w.remove(w.ids["M"]), w.renaming("P", "M")), _ending(w, "M")
+    return (w.removing("M"), w.renaming("P", "M")), _ending(w, "M")
 
 
 @case
@@ -195,7 +206,7 @@ async def removed_while_renamed(w: World) -> Any:
         _ending(w, "M")(objects, outcomes)
         assert outcomes[0].error != "NotFound", "nobody else removed it"
 
-    return (w.remove(w.ids["M"]), w.renaming("M", "N")), told
+    return (w.removing("M"), w.renaming("M", "N")), told
 
 
 @case
@@ -206,42 +217,42 @@ async def removed_twice(w: World) -> Any:
         _ending(w, "M")(objects, outcomes)
         assert [outcome.error for outcome in outcomes] != ["", ""], "both were told that they removed it"
 
-    return (w.remove(w.ids["M"]), w.remove(w.ids["M"])), once
+    return (w.removing("M"), w.removing("M")), once
 
 
 @case
 async def replaced_twice(w: World) -> Any:
     await w.having("M")
-    return (w.replace(w.ids["M"], clip("a")), w.replace(w.ids["M"], clip("b"))), certain
+    return (w.replacing("M", clip("a")), w.replacing("M", clip("b"))), certain
 
 
 @case
 async def replaced_while_removed(w: World) -> Any:
     await w.having("M")
-    return (w.replace(w.ids["M"], clip("a")), w.remove(w.ids["M"])), _ending(w, "M")
+    return (w.replacing("M", clip("a")), w.removing("M")), _ending(w, "M")
 
 
 @case
 async def replaced_while_renamed(w: World) -> Any:
     await w.having("M")
-    return (w.replace(w.ids["M"], clip("a")), w.renaming("M", "N")), certain
+    return (w.replacing("M", clip("a")), w.renaming("M", "N")), certain
 
 
 @case
 async def created_while_swept(w: World) -> Any:
-    return (w.add(VoiceDraft("N"), clip("a")), w.sweeping()), certain
+    return (w.adding(VoiceDraft("N"), clip("a")), w.sweeping()), certain
 
 
 @case
 async def replaced_while_swept(w: World) -> Any:
     await w.having("M")
-    return (w.replace(w.ids["M"], clip("a")), w.sweeping()), certain
+    return (w.replacing("M", clip("a")), w.sweeping()), certain
 
 
 @case
 async def a_freed_name_is_taken_while_its_tombstone_is_swept(w: World) -> Any:
     await w.having_removed("M")
-    return (w.add(VoiceDraft("M"), clip("a")), w.sweeping()), certain
+    return (w.adding(VoiceDraft("M"), clip("a")), w.sweeping()), certain
 
 
 @case
@@ -254,13 +265,13 @@ async def two_sweep(w: World) -> Any:
 @case
 async def default_set_twice(w: World) -> Any:
     await w.having("M", "P")
-    return (w.set_default(w.ids["M"]), w.set_default(w.ids["P"])), certain
+    return (w.choosing_default("M"), w.choosing_default("P")), certain
 
 
 @case
 async def default_set_while_removed(w: World) -> Any:
     await w.having("M")
-    return (w.set_default(w.ids["M"]), w.remove(w.ids["M"])), _ending(w, "M")
+    return (w.choosing_default("M"), w.removing("M")), _ending(w, "M")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -279,11 +290,11 @@ class ReadsAfterClaiming(BucketLibrary):
     async def update(self, voice_id: str, changes: VoiceChanges) -> Versioned:
         while True:
             _, _, voice = await self._live(voice_id)
-            changed = amended(voice, changes)
+            changed = updated(voice, changes)
             for name in sorted(canonical_names(changed) - canonical_names(voice)):
                 await self._claim(name, changed)
             document, record, _ = await self._live(voice_id)
-            with contextlib.suppress(Lost):
+            with contextlib.suppress(WriteConflict):
                 return await self._write(voice_id, record.next(changed), over=document)
 
 
@@ -309,7 +320,7 @@ class WritesTheClipFirst(BucketLibrary):
         clip = await self._put_clip(voice_id, audio.data)
         while True:
             document, record, voice = await self._live(voice_id)
-            with contextlib.suppress(Lost):
+            with contextlib.suppress(WriteConflict):
                 changed = record.next(replaced(voice, audio), clip=clip)
                 return await self._write(voice_id, changed, over=document), record.clip
 
@@ -318,9 +329,11 @@ async def takes_any_answer(bucket: Bucket, key: str, body: Body, *, over: Docume
     """`documents.write` that believes what it is told."""
     data = json.dumps({"schema": 1, "nonce": "", "earlier": [], **body}).encode()
     try:
-        etag = await (bucket.create(key, data) if over is None else bucket.swap(key, data, etag=over.etag))
-    except (Conflict, Doubtful):
-        raise Lost(await read(bucket, key)) from None
+        etag = await (
+            bucket.put_if_absent(key, data) if over is None else bucket.put_if_match(key, data, etag=over.etag)
+        )
+    except (PreconditionFailed, OutcomeUnknown):
+        raise WriteConflict(await read(bucket, key)) from None
     return Document(body, "", (), etag)
 
 

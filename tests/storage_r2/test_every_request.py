@@ -1,7 +1,7 @@
 """Each request of each operation fails once, in each way: what is said of the operation is true, and all goes on.
 
 The n-th request fails, for n = 1, 2, ... until the operation needs no more. Then a second store, which asks the bucket
-each time over a good line, looks at what is there.
+each time without a proxy, looks at what is there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import count
 from typing import Final, TypeAlias
 
 import pytest
-from storage_r2.histories import BadLine
+from storage_r2.histories import FaultyProxy
 from storage_r2.library_contents import contents_of, sweep_all
 from storage_r2.memory_bucket import MemoryBucket
 from support.r2_stores import connection_to, new_prefix, open_store
@@ -28,11 +28,11 @@ from support.s3_servers import S3Server
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, NameTaken, StorageFailed, Unavailable
 from chatterbox_api_core.ports import VoiceStore
 from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
-from chatterbox_api_storage_r2.bucket import Doubtful
+from chatterbox_api_storage_r2.bucket import OutcomeUnknown
 from chatterbox_api_storage_r2.documents import read, write
-from chatterbox_api_storage_r2.joining import library_in
+from chatterbox_api_storage_r2.layout import DEFAULT
+from chatterbox_api_storage_r2.library_identity import read_or_create_identity
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
-from chatterbox_api_storage_r2.records import DEFAULT
 from chatterbox_api_storage_r2.store import R2Store
 from chatterbox_api_testkit.voice_store_concurrency import clip
 
@@ -47,7 +47,7 @@ OLD_CLIP, NEW_CLIP, OTHER_CLIP = clip(1), clip(2), clip(3)
 OLD, NEW = OLD_CLIP.sha256, NEW_CLIP.sha256
 
 
-class LineWithOneFault(BadLine):
+class ProxyWithOneFault(FaultyProxy):
     """Fails the n-th of the requests that count.
 
     Attributes:
@@ -122,11 +122,11 @@ async def test_whichever_request_fails_what_is_said_is_true(s3_server: S3Server,
     operation, prefix = OPERATIONS[kind], new_prefix()
     outcomes: Counter[str] = Counter()
     outcome = ""
-    async with scene(s3_server, prefix) as (store, line, witness):
+    async with scene(s3_server, prefix) as (store, proxy, witness):
         for n in count(1):
             voice = await a_voice(witness, f"{n}")
-            outcome = await failing(line, fault, n, operation.act(store, voice, f"{n}"))
-            if line.counted < n:
+            outcome = await failing(proxy, fault, n, operation.act(store, voice, f"{n}"))
+            if proxy.counted < n:
                 break
             outcomes[outcome] += 1
             found = await find_all(witness, voice, f"{n}", operation)
@@ -158,14 +158,14 @@ async def test_whichever_request_fails_what_is_said_is_true(s3_server: S3Server,
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_whichever_request_of_the_first_start_fails_there_is_one_library(s3_server: S3Server, fault: str) -> None:
     outcomes: Counter[str] = Counter()
-    with LineWithOneFault(s3_server, counts=lambda request: "library.json" in request.target) as line:
+    with ProxyWithOneFault(s3_server, counts=lambda request: "library.json" in request.target) as proxy:
         for n in count(1):
             prefix = new_prefix()
-            line.plan(fault, nth=n)
+            proxy.plan(fault, nth=n)
             outcome = "ok"
             try:
-                async with open_store(s3_server, prefix=prefix, url=line.url, rejoin_s=0.05) as store:
-                    if line.counted < n:
+                async with open_store(s3_server, prefix=prefix, url=proxy.url, retry_join_every_s=0.05) as store:
+                    if proxy.counted < n:
                         break
                     await ready(store)
                     made = await store.add(VoiceDraft("Anna"), OLD_CLIP)
@@ -174,8 +174,8 @@ async def test_whichever_request_of_the_first_start_fails_there_is_one_library(s
                 assert error.code in ("storage_refused", "storage_read_only")
                 outcome, made, library_id = "refused", None, await library_of(s3_server, prefix)
             outcomes[outcome] += 1
-            line.plan("pass", nth=0)
-            async with open_store(s3_server, prefix=prefix, url=line.url) as store:
+            proxy.plan("pass", nth=0)
+            async with open_store(s3_server, prefix=prefix, url=proxy.url) as store:
                 assert await store.get_by_name("Anna") == made
                 assert await library_of(s3_server, prefix) == library_id
                 await store.add(VoiceDraft("Bert"), NEW_CLIP)
@@ -183,15 +183,15 @@ async def test_whichever_request_of_the_first_start_fails_there_is_one_library(s
     assert (outcomes["refused"] > 0) == (fault == "403")
 
 
-@pytest.mark.parametrize("refusal", [StorageFailed("no right"), Unavailable("away")])
-async def test_a_refusal_after_a_doubt_leaves_it_open(refusal: ChatterboxError) -> None:
+@pytest.mark.parametrize("refusal", [StorageFailed("no right"), Unavailable("The bucket is unavailable.")])
+async def test_a_refusal_after_an_unknown_outcome_leaves_it_unknown(refusal: ChatterboxError) -> None:
     """The attempt before may still be on its way, so nobody may be told that nothing was done."""
 
     class Bucket(MemoryBucket):
-        async def create(self, key: str, data: bytes) -> str:
+        async def put_if_absent(self, key: str, data: bytes) -> str:
             if not on_its_way:
                 on_its_way.append((key, data))
-                raise Doubtful("no answer")
+                raise OutcomeUnknown("no answer")
             raise refusal
 
         async def pause(self, attempt: int, *, at_least_s: float = 0.0) -> None: ...
@@ -201,46 +201,46 @@ async def test_a_refusal_after_a_doubt_leaves_it_open(refusal: ChatterboxError) 
     with pytest.raises(Unavailable) as told:
         await write(bucket, DEFAULT, {"voice": "1"}, over=None)
     assert told.value.code == "storage_unsure"
-    await MemoryBucket.create(bucket, *on_its_way[0])
+    await MemoryBucket.put_if_absent(bucket, *on_its_way[0])
     found = await read(bucket, DEFAULT)
     assert found is not None
     assert found.body == {"voice": "1"}
 
 
 @asynccontextmanager
-async def scene(server: S3Server, prefix: str) -> AsyncGenerator[tuple[R2Store, LineWithOneFault, R2Store], None]:
-    """A store behind a line, the line, and a witness; each asks the bucket each time."""
+async def scene(server: S3Server, prefix: str) -> AsyncGenerator[tuple[R2Store, ProxyWithOneFault, R2Store], None]:
+    """A store behind a proxy, the proxy, and a witness without one; each asks the bucket each time."""
 
     def counts(request: Request) -> bool:  # a probe of the bucket's health, and a listing, are not the operation's
         return "library.json" not in request.target and "list-type" not in request.target
 
-    with LineWithOneFault(server, counts=counts) as line:
+    with ProxyWithOneFault(server, counts=counts) as proxy:
         async with (
-            open_store(server, prefix=prefix, url=line.url, fresh_s=0, stale_max_s=0) as store,
+            open_store(server, prefix=prefix, url=proxy.url, fresh_s=0, stale_max_s=0) as store,
             open_store(server, prefix=prefix, fresh_s=0, stale_max_s=0) as witness,
         ):
             await store.list()
-            yield store, line, witness
+            yield store, proxy, witness
 
 
 async def a_voice(store: VoiceStore, n: str) -> Voice:
     return await store.add(VoiceDraft(f"old {n}", (f"alias {n}",)), OLD_CLIP)
 
 
-async def failing(line: LineWithOneFault, fault: str, n: int, work: Awaitable[object]) -> str:
+async def failing(proxy: ProxyWithOneFault, fault: str, n: int, work: Awaitable[object]) -> str:
     """How the operation ended: ok, refused or unsure."""
-    await line.quiet()
-    line.plan(fault, nth=n)
+    await proxy.quiet()
+    proxy.plan(fault, nth=n)
     outcome = "ok"
     try:
         await work
     except ChatterboxError as error:
         assert isinstance(error, Unavailable | StorageFailed)
         outcome = "unsure" if error.code == "storage_unsure" else "refused"
-    await line.quiet()
-    counted = line.counted
-    line.plan("pass", nth=0)
-    line.counted = counted
+    await proxy.quiet()
+    counted = proxy.counted
+    proxy.plan("pass", nth=0)
+    proxy.counted = counted
     return outcome
 
 
@@ -277,4 +277,4 @@ async def ready(store: R2Store) -> None:
 
 async def library_of(server: S3Server, prefix: str) -> str:
     async with ObstoreBucket.open(connection_to(server, prefix=prefix)) as bucket:
-        return await library_in(bucket)
+        return await read_or_create_identity(bucket)

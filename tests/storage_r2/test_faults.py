@@ -27,7 +27,7 @@ from support.s3_servers import S3Server
 
 from chatterbox_api_core.errors import ChatterboxError, Unavailable
 from chatterbox_api_core.reference import ToneSynthesizer
-from chatterbox_api_core.speech import SpeechService
+from chatterbox_api_core.speech import SpeechRequest, SpeechService
 from chatterbox_api_core.types import ClipLimits, VoiceAudio, VoiceDraft
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_storage_r2.store import R2Store
@@ -246,7 +246,7 @@ REVALIDATED: Final = ["down", "blackhole", "slow", "stall", "reset", "end", "403
 async def spoken(speech: SpeechService, voice: str) -> tuple[float, float]:
     """Its frequency in Hz, and how long that took."""
     began = time.monotonic()
-    async with speech.stream("Hello there.", voice=voice) as stream:
+    async with speech.stream(SpeechRequest("Hello there.", voice=voice)) as stream:
         data = await stream.read()
     took_s = time.monotonic() - began
     sound = await asyncio.to_thread(InProcessClipReader().decode, data, limits=ClipLimits(min_duration_s=0))
@@ -342,5 +342,5 @@ def test_the_table_of_faults(observed: dict[Drill, Future[Observed]], this: Dril
         assert seen.written.took_s < WRITTEN_S
         assert (seen.ready.status, seen.ready.code) == (503, this.code)
         assert (seen.refused.status, seen.refused.code) == (503, this.code)
-        assert seen.refused.took_s < QUICK_S, "what is known to be away is not waited for"
+        assert seen.refused.took_s < QUICK_S, "a bucket that is known to be unavailable is not waited for"
     assert seen.back_s < BACK_S

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from storage_r2.histories import NAMES, BadLine, History, two_stores
+from storage_r2.histories import NAMES, FaultyProxy, History, two_stores
 from storage_r2.library_contents import contents_of, sweep_all
 from storage_r2.library_model import NEVER_NS, Call, State, violations
 from support.r2_stores import new_prefix
@@ -24,15 +24,15 @@ CLIENTS = 6
 """At each of the two stores."""
 
 
-async def test_calls_over_bad_lines_are_linearizable_and_lose_nothing(s3_server: S3Server) -> None:
+async def test_calls_through_faulty_proxies_are_linearizable_and_lose_nothing(s3_server: S3Server) -> None:
     prefix, seed = new_prefix(), time.time_ns()
     print(f"seed {seed}")
     history = History()
-    async with two_stores(s3_server, prefix=prefix, seed=seed) as (stores, lines):
-        for line in lines:
-            line.bad = True
+    async with two_stores(s3_server, prefix=prefix, seed=seed) as (stores, proxies):
+        for proxy in proxies:
+            proxy.faulty = True
         await history.run(stores, calls=CALLS, clients=CLIENTS, seed=seed)
-        await clear(lines)
+        await clear(proxies)
         live = await look_at_all(history, stores)
         before = await contents_of(s3_server, prefix)
         assert before.voices == live
@@ -42,17 +42,17 @@ async def test_calls_over_bad_lines_are_linearizable_and_lose_nothing(s3_server:
         assert after.left_over == set()
         assert await look_at_all(history, stores) == live
     history.settle()
-    report(history, lines, left_over=len(before.left_over), swept=swept)
+    report(history, proxies, left_over=len(before.left_over), swept=swept)
     assert violations(history.calls) == []
-    check_eventful(history, lines)
+    check_eventful(history, proxies)
 
 
-async def clear(lines: tuple[BadLine, ...]) -> None:
-    """Make the lines good again, and wait for what is still on its way."""
-    for line in lines:
-        line.bad = False
+async def clear(proxies: tuple[FaultyProxy, ...]) -> None:
+    """Let the proxies cause no more faults, and wait for the requests that are under way."""
+    for proxy in proxies:
+        proxy.faulty = False
     async with asyncio.timeout(60):
-        while any(line.open_requests for line in lines):
+        while any(proxy.open_requests for proxy in proxies):
             await asyncio.sleep(0.01)
 
 
@@ -75,21 +75,23 @@ async def look_at_all(history: History, stores: tuple[VoiceStore, ...]) -> dict[
     return seen[0]
 
 
-def report(history: History, lines: tuple[BadLine, ...], **more: int) -> None:
-    faults: Counter[str] = sum((line.faults for line in lines), Counter())
+def report(history: History, proxies: tuple[FaultyProxy, ...], **more: int) -> None:
+    faults: Counter[str] = sum((proxy.faults for proxy in proxies), Counter())
     outcomes = Counter(call.outcome for call in history.calls)
-    print(dict(outcomes), dict(history.refused), dict(faults), f"of {sum(line.writes for line in lines)} writes", more)
+    print(
+        dict(outcomes), dict(history.refused), dict(faults), f"of {sum(proxy.writes for proxy in proxies)} writes", more
+    )
 
 
-def check_eventful(history: History, lines: tuple[BadLine, ...]) -> None:
+def check_eventful(history: History, proxies: tuple[FaultyProxy, ...]) -> None:
     """The test has met what it is for."""
     seen = {(call.kind, call.outcome) for call in history.calls}
     for kind in ("add", "amend", "replace", "remove", "set_default", "audio"):
         assert (kind, "ok") in seen
     assert {("add", "taken"), ("amend", "taken"), ("remove", "unknown")} <= seen
-    assert any(call.is_unsure for call in history.calls), "no call was left in doubt"
-    failed = sum(count for line in lines for fault, count in line.faults.items() if fault != "dark")
-    assert failed > sum(line.writes for line in lines) / 4
+    assert any(call.is_unsure for call in history.calls), "no call had an unknown outcome"
+    failed = sum(count for proxy in proxies for fault, count in proxy.faults.items() if fault != "dark")
+    assert failed > sum(proxy.writes for proxy in proxies) / 4
     changes = sum(call.outcome == "ok" and call.kind in ("add", "amend", "replace", "remove") for call in history.calls)
     assert changes > CALLS / 10
     assert sum(history.refused.values()) < CALLS / 3

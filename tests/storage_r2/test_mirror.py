@@ -10,15 +10,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from storage_r2.reading import a_voice, versioned
 
+from chatterbox_api_storage_r2.layout import Versioned
 from chatterbox_api_storage_r2.mirror import Mirror
-from chatterbox_api_storage_r2.records import Versioned
+from chatterbox_api_storage_r2.mirror_file import MirrorFile
+from chatterbox_api_storage_r2.mirror_schema import SCHEMA
+
+T = TypeVar("T")
 
 ANNA = a_voice("Anna", "Ännchen")
 
@@ -234,7 +242,7 @@ async def test_a_file_that_cannot_serve_is_built_anew(
     async with Mirror.open(path) as mirror:
         assert (await mirror.find("anna"), await mirror.library_id()) == (None, None)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "is built anew" in caplog.text
+    assert "is rebuilt" in caplog.text
     caplog.clear()
     await filled(path)
     async with Mirror.open(path) as mirror:
@@ -260,7 +268,7 @@ async def test_a_row_that_is_damaged_ends_in_a_new_file(tmp_path: Path, caplog: 
         assert await mirror.find("anna") is None
     async with Mirror.open(path) as mirror:
         assert await mirror.library_id() is None
-    assert ["in memory" in caplog.messages[0], "anew" in caplog.messages[1]] == [True, True]
+    assert ["in memory" in caplog.messages[0], "rebuilt" in caplog.messages[1]] == [True, True]
 
 
 @pytest.mark.parametrize("kind", ["no folder", "a folder in its place", "read-only"])
@@ -294,12 +302,15 @@ async def test_where_nothing_can_be_written_memory_serves(
 async def test_a_disk_that_fills_up_takes_nothing_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What was known goes on in memory, and so does what comes. The next start finds what was on the disk."""
     path = tmp_path / "mirror.db"
-    async with Mirror.open(path) as mirror:
+    file = HeldFile(path, SCHEMA)
+    async with mirror_of(file) as mirror:
         await mirror.begin("one")
         await mirror.keep(ANNA.id, versioned(1, ANNA), checked_at=1.0)
-        await fill(mirror)
+        file.pages = 1
+        assert mirror.path == path
         more = [a_voice(f"name {i}") for i in range(500)]
         await mirror.keep_many([(voice.id, versioned(1, voice), 2.0) for voice in more])
+        assert mirror.path is None
         assert await mirror.find("name 499") is not None
         assert await mirror.find("anna") is not None
         assert await mirror.library_id() == "one"
@@ -309,11 +320,37 @@ async def test_a_disk_that_fills_up_takes_nothing_away(tmp_path: Path, caplog: p
         assert await mirror.find("name 499") is None
 
 
-async def fill(mirror: Mirror) -> None:
-    """Leave no page for anything more, as a full disk does."""
-    file = mirror._file
-    await mirror._run(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
-    assert file._path is not None
+class HeldFile(MirrorFile):
+    """Begins its work when it may.
+
+    Attributes:
+        released: no work begins before it is set.
+        threads: those that work was done in.
+        pages: how many pages the file on disk may have, as on a full disk; None for any number.
+    """
+
+    def __init__(self, path: Path, schema: tuple[str, ...]) -> None:
+        super().__init__(path, schema)
+        self.released, self.threads = threading.Event(), set[int]()
+        self.released.set()
+        self.pages: int | None = None
+
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def limited(connection: sqlite3.Connection) -> T:
+            if self.pages is not None and self.path is not None:
+                connection.execute(f"PRAGMA max_page_count = {self.pages}").fetchone()
+            return work(connection)
+
+        self.threads.add(threading.get_ident())
+        assert self.released.wait(30)
+        return super().run(limited)
+
+
+@asynccontextmanager
+async def mirror_of(file: MirrorFile) -> AsyncGenerator[Mirror, None]:
+    with ThreadPoolExecutor(1) as thread:
+        yield Mirror(file, thread)
+        thread.submit(file.close)
 
 
 async def test_two_mirrors_share_a_file(tmp_path: Path) -> None:
@@ -355,32 +392,27 @@ async def test_processes_that_start_on_a_damaged_file_and_write_lose_nothing(tmp
     children = [subprocess.Popen(each, env=environment, stderr=subprocess.PIPE, text=True) for each in commands]
     errors = [(await asyncio.to_thread(child.communicate))[1] for child in children]
     assert [child.returncode for child in children] == [0, 0, 0], errors
-    assert "".join(errors).count("is built anew") == 1
+    assert "".join(errors).count("is rebuilt") == 1
     assert "memory" not in "".join(errors)
     assert rows(path) == 600
 
 
 async def test_the_loop_is_never_held_up_and_a_cancelled_caller_breaks_nothing(tmp_path: Path) -> None:
-    async with Mirror.open(tmp_path / "mirror.db") as mirror:
-        threads = set[int]()
-        release = threading.Event()
-
-        def slow(connection: sqlite3.Connection) -> None:
-            threads.add(threading.get_ident())
-            connection.execute("UPDATE library SET id = 'whole'")
-            assert release.wait(30)
-
-        running = asyncio.create_task(mirror._run(slow))
-        waiting = asyncio.create_task(mirror.begin("dropped"))
-        while not threads:
+    file = HeldFile(tmp_path / "mirror.db", SCHEMA)
+    async with mirror_of(file) as mirror:
+        file.released.clear()
+        running = asyncio.create_task(mirror.begin("whole"))
+        while not file.threads:
             await asyncio.sleep(0.001)
+        waiting = asyncio.create_task(mirror.begin("dropped"))
+        await asyncio.sleep(0.001)
         for task in (running, waiting):
             task.cancel()
         await asyncio.wait([running, waiting])
         assert running.cancelled()
         assert waiting.cancelled()
-        assert threads.isdisjoint({threading.get_ident()})
-        release.set()
+        assert file.threads.isdisjoint({threading.get_ident()})
+        file.released.set()
         assert await mirror.library_id() == "whole"
         await mirror.keep(ANNA.id, versioned(1, ANNA), checked_at=1.0)
         assert await mirror.find("anna") is not None
@@ -391,9 +423,11 @@ async def test_work_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
         connection.execute("UPDATE library SET id = 'half'")
         raise ZeroDivisionError
 
+    file = MirrorFile(tmp_path / "mirror.db", SCHEMA)
+    with pytest.raises(ZeroDivisionError):
+        file.run(fails)
+    file.close()
     async with Mirror.open(tmp_path / "mirror.db") as mirror:
-        with pytest.raises(ZeroDivisionError):
-            await mirror._run(fails)
         assert await mirror.library_id() is None
 
 

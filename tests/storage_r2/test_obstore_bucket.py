@@ -18,11 +18,14 @@ from support.s3_faults import ANSWERS, FaultProxy, Request
 from support.s3_servers import S3Server, local_r2, moto
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, StorageFailed, Unavailable
-from chatterbox_api_storage_r2.bucket import Conflict, Doubtful, Unchanged
-from chatterbox_api_storage_r2.failures import startup_error
-from chatterbox_api_storage_r2.obstore_bucket import Connection, ObstoreBucket
+from chatterbox_api_storage_r2.bucket import NotModified, OutcomeUnknown, PreconditionFailed
+from chatterbox_api_storage_r2.errors import startup_error
+from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
+from chatterbox_api_storage_r2.settings import Connection
+from chatterbox_api_storage_r2.timeouts import Timeouts
 
 KEY = "voices/voice_1.json"
+LIMITS = {field.name for field in dataclasses.fields(Timeouts)}
 ENOUGH_S = 20.0
 """For what must come, on a machine that has other things to do."""
 
@@ -33,8 +36,8 @@ async def listed(bucket: ObstoreBucket) -> list[Any]:
 
 READS: list[Callable[[ObstoreBucket], Awaitable[Any]]] = [lambda bucket: bucket.get(KEY), listed]
 WRITES: list[Callable[[ObstoreBucket], Awaitable[Any]]] = [
-    lambda bucket: bucket.create("voices/new.json", b"data"),
-    lambda bucket: bucket.swap(KEY, b"data", etag='"etag"'),
+    lambda bucket: bucket.put_if_absent("voices/new.json", b"data"),
+    lambda bucket: bucket.put_if_match(KEY, b"data", etag='"etag"'),
     lambda bucket: bucket.delete("clips/none"),
 ]
 
@@ -59,25 +62,27 @@ def proxy(server: S3Server) -> Generator[FaultProxy, None, None]:
 
 
 def connection(server: S3Server, **changes: Any) -> Connection:
-    """To a part of the bucket that is this test's own; short limits, as the server is near."""
+    """To a part of the bucket that is this test's own; short limits, as the server is near.
+
+    Args:
+        changes: fields of the connection, or of its timeouts.
+    """
     near = Connection(
         server.url,
         server.bucket,
         server.access_key_id,
         server.secret_access_key,
         prefix=secrets.token_hex(8),
-        read_timeout_s=1.0,
-        read_deadline_s=3.0,
-        write_timeout_s=1.0,
+        timeouts=Timeouts(read_s=1.0, read_deadline_s=3.0, write_s=1.0, probe_s=1.0, probe_every_s=0.2),
         write_interval_s=0.0,
     )
-    return dataclasses.replace(near, **changes)
+    limits = {name: changes.pop(name) for name in LIMITS & set(changes)}
+    return dataclasses.replace(near, timeouts=dataclasses.replace(near.timeouts, **limits), **changes)
 
 
 @asynccontextmanager
 async def opened(server: S3Server, **changes: Any) -> AsyncGenerator[ObstoreBucket, None]:
-    settings = connection(server, **changes)
-    async with ObstoreBucket.open(settings, probe_limit_s=1.0, probe_every_s=0.2, page=3) as bucket:
+    async with ObstoreBucket.open(connection(server, **changes), page_size=3) as bucket:
         yield bucket
 
 
@@ -102,45 +107,45 @@ def assert_tells_no_secret(error: BaseException, server: S3Server) -> None:
 @pytest.mark.parametrize("size", [0, 1, 4096, 10 * 1024 * 1024 + 1])
 async def test_what_is_written_is_read_whatever_its_size(server: S3Server, size: int) -> None:
     data = secrets.token_bytes(size)
-    async with opened(server, write_timeout_s=ENOUGH_S, read_timeout_s=ENOUGH_S, read_deadline_s=ENOUGH_S) as bucket:
-        etag = await bucket.create("clips/a", data)
+    async with opened(server, write_s=ENOUGH_S, read_s=ENOUGH_S, read_deadline_s=ENOUGH_S) as bucket:
+        etag = await bucket.put_if_absent("clips/a", data)
         stored = await bucket.get("clips/a")
     assert stored is not None
     assert (stored.data, stored.etag) == (data, etag)
 
 
-async def test_an_object_is_created_once(server: S3Server) -> None:
+async def test_put_if_absent_writes_an_object_once(server: S3Server) -> None:
     async with opened(server) as bucket:
-        await bucket.create(KEY, b"first")
-        with pytest.raises(Conflict):
-            await bucket.create(KEY, b"second")
+        await bucket.put_if_absent(KEY, b"first")
+        with pytest.raises(PreconditionFailed):
+            await bucket.put_if_absent(KEY, b"second")
         stored = await bucket.get(KEY)
     assert stored is not None
     assert stored.data == b"first"
 
 
-async def test_a_swap_wants_the_version_it_names(server: S3Server) -> None:
+async def test_put_if_match_writes_over_the_version_it_names_alone(server: S3Server) -> None:
     async with opened(server) as bucket:
-        first = await bucket.create(KEY, b"first")
-        second = await bucket.swap(KEY, b"second", etag=first)
-        with pytest.raises(Conflict):
-            await bucket.swap(KEY, b"third", etag=first)
-        with pytest.raises(Conflict):
-            await bucket.swap("voices/none.json", b"third", etag=first)
+        first = await bucket.put_if_absent(KEY, b"first")
+        second = await bucket.put_if_match(KEY, b"second", etag=first)
+        with pytest.raises(PreconditionFailed):
+            await bucket.put_if_match(KEY, b"third", etag=first)
+        with pytest.raises(PreconditionFailed):
+            await bucket.put_if_match("voices/none.json", b"third", etag=first)
         stored = await bucket.get(KEY)
     assert stored is not None
     assert (stored.data, stored.etag) == (b"second", second)
 
 
-async def test_of_many_who_create_one_wins(server: S3Server) -> None:
+async def test_of_many_who_put_if_absent_one_wins(server: S3Server) -> None:
     async def tried(bucket: ObstoreBucket, data: bytes) -> bool:
         try:
-            await bucket.create(KEY, data)
-        except Conflict:
+            await bucket.put_if_absent(KEY, data)
+        except PreconditionFailed:
             return False
         return True
 
-    async with opened(server, write_timeout_s=ENOUGH_S) as bucket:
+    async with opened(server, write_s=ENOUGH_S) as bucket:
         won = await asyncio.gather(*(tried(bucket, b"%d" % number) for number in range(12)))
         stored = await bucket.get(KEY)
     assert won.count(True) == 1
@@ -150,29 +155,29 @@ async def test_of_many_who_create_one_wins(server: S3Server) -> None:
 
 async def test_what_has_not_changed_is_not_read_again(server: S3Server) -> None:
     async with opened(server) as bucket:
-        first = await bucket.create(KEY, b"first")
-        with pytest.raises(Unchanged):
-            await bucket.get(KEY, unless=first)
-        await bucket.swap(KEY, b"second", etag=first)
-        stored = await bucket.get(KEY, unless=first)
+        first = await bucket.put_if_absent(KEY, b"first")
+        with pytest.raises(NotModified):
+            await bucket.get(KEY, if_none_match=first)
+        await bucket.put_if_match(KEY, b"second", etag=first)
+        stored = await bucket.get(KEY, if_none_match=first)
     assert stored is not None
     assert stored.data == b"second"
 
 
 async def test_what_is_deleted_is_gone_and_may_be_deleted_again(server: S3Server) -> None:
     async with opened(server) as bucket:
-        await bucket.create(KEY, b"data")
+        await bucket.put_if_absent(KEY, b"data")
         await bucket.delete(KEY)
         await bucket.delete(KEY)
         assert await bucket.get(KEY) is None
-        assert not bucket.health.away
+        assert not bucket.breaker.is_open
 
 
 async def test_a_listing_shows_all_in_order_page_by_page(server: S3Server) -> None:
     keys = [f"clips/{number:02}" for number in range(7)]
     async with opened(server) as bucket:
-        etags = [await bucket.create(key, b"data") for key in keys]
-        await bucket.create("voices/other.json", b"data")
+        etags = [await bucket.put_if_absent(key, b"data") for key in keys]
+        await bucket.put_if_absent("voices/other.json", b"data")
         pages = [page async for page in bucket.list("clips/")]
         few = [listed.key async for page in bucket.list("clips/06") for listed in page]
         none = [listed async for page in bucket.list("names/") for listed in page]
@@ -191,26 +196,26 @@ async def test_a_listing_shows_all_in_order_page_by_page(server: S3Server) -> No
 async def test_libraries_with_different_prefixes_share_a_bucket(server: S3Server) -> None:
     async with opened(server, prefix="/a/deep-one/") as deep, opened(server, prefix="a/deep-one/or") as deeper:
         key = f"voices/{secrets.token_hex(8)}"
-        await deep.create(key, b"deep")
+        await deep.put_if_absent(key, b"deep")
         assert await deeper.get(key) is None
-        await deeper.create(key, b"deeper")
+        await deeper.put_if_absent(key, b"deeper")
         assert key in [listed.key async for page in deep.list("voices/") for listed in page]
         assert f"or/{key}" in [listed.key async for page in deep.list("or/") for listed in page]
 
 
 async def test_writes_of_one_key_are_paced_and_others_are_not(server: S3Server) -> None:
     interval_s = 1.0
-    async with opened(server, write_interval_s=interval_s, write_timeout_s=ENOUGH_S) as bucket:
-        etag = await bucket.create(KEY, b"0")
+    async with opened(server, write_interval_s=interval_s, write_s=ENOUGH_S) as bucket:
+        etag = await bucket.put_if_absent(KEY, b"0")
         begun = time.monotonic()
         for number in range(1, 3):
-            etag = await bucket.swap(KEY, b"%d" % number, etag=etag)
+            etag = await bucket.put_if_match(KEY, b"%d" % number, etag=etag)
         assert time.monotonic() - begun > 1.5 * interval_s
 
         begun = time.monotonic()
         for number in range(3):
-            await bucket.create(f"voices/{number}", b"data")
-            await bucket.create(f"clips/{number}", b"data")
+            await bucket.put_if_absent(f"voices/{number}", b"data")
+            await bucket.put_if_absent(f"clips/{number}", b"data")
             await bucket.delete(f"clips/{number}")
         paced_s = 9 * interval_s
         assert time.monotonic() - begun < paced_s / 2
@@ -218,9 +223,9 @@ async def test_writes_of_one_key_are_paced_and_others_are_not(server: S3Server) 
 
 async def test_a_write_that_would_wait_too_long_for_its_turn_is_refused(server: S3Server) -> None:
     async with opened(server, write_interval_s=60.0) as bucket:
-        etag = await bucket.create(KEY, b"0")
+        etag = await bucket.put_if_absent(KEY, b"0")
         with pytest.raises(Unavailable) as refused:
-            await bucket.swap(KEY, b"1", etag=etag)
+            await bucket.put_if_match(KEY, b"1", etag=etag)
         stored = await bucket.get(KEY)
     assert refused.value.code == "storage_busy"
     assert stored is not None
@@ -250,7 +255,7 @@ async def test_the_environment_of_other_tools_changes_nothing(
     }.items():
         monkeypatch.setenv(name, value)
     async with opened(server, endpoint=proxy.url) as bucket:
-        etag = await bucket.create(KEY, b"data")
+        etag = await bucket.put_if_absent(KEY, b"data")
         stored = await bucket.get(KEY)
     assert stored is not None
     assert stored.etag == etag
@@ -355,7 +360,7 @@ async def test_a_read_that_cannot_be_done_says_why_in_time(
     for call in READS:
         async with opened(server, endpoint=proxy.url) as bucket:
             proxy.fault = "pass"
-            await bucket.create(KEY, b"data" * 1000)
+            await bucket.put_if_absent(KEY, b"data" * 1000)
             proxy.fault = fault
             begun = time.monotonic()
             with pytest.raises(Unavailable) as failed:
@@ -366,25 +371,25 @@ async def test_a_read_that_cannot_be_done_says_why_in_time(
 
 
 @pytest.mark.parametrize("fault", ["blackhole", "slow", "reset", "end", "stall", "500", "503", "429", "lost-reply"])
-async def test_a_write_without_a_certain_answer_is_doubtful_and_tried_once(
+async def test_a_write_without_a_certain_answer_has_an_unknown_outcome_and_is_tried_once(
     server: S3Server, proxy: FaultProxy, fault: str
 ) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
-        etag = await bucket.create(KEY, b"data")
+        etag = await bucket.put_if_absent(KEY, b"data")
         proxy.fail(fault, when=lambda request: request.method in ("PUT", "DELETE"))
         for call in (
-            lambda: bucket.create("voices/new.json", b"data"),
-            lambda: bucket.swap(KEY, b"more", etag=etag),
+            lambda: bucket.put_if_absent("voices/new.json", b"data"),
+            lambda: bucket.put_if_match(KEY, b"more", etag=etag),
             lambda: bucket.delete(KEY),
         ):
             before = proxy.requests["PUT"] + proxy.requests["DELETE"]
             begun = time.monotonic()
-            with pytest.raises(Doubtful) as doubt:
+            with pytest.raises(OutcomeUnknown) as unknown:
                 await call()
             assert time.monotonic() - begun < 1.0 + ENOUGH_S / 2
             assert proxy.requests["PUT"] + proxy.requests["DELETE"] == before + 1
-            assert doubt.value.retry_after_s >= (1.0 if fault in ("429", "503") else 0.0)
-            assert_tells_no_secret(doubt.value, server)
+            assert unknown.value.retry_after_s >= (1.0 if fault in ("429", "503") else 0.0)
+            assert_tells_no_secret(unknown.value, server)
 
 
 @pytest.mark.parametrize(
@@ -405,15 +410,15 @@ async def test_a_write_that_was_certainly_not_done_is_refused(
 
 async def test_a_key_that_may_only_read_is_told_so(server: S3Server, proxy: FaultProxy) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
-        etag = await bucket.create(KEY, b"data")
+        etag = await bucket.put_if_absent(KEY, b"data")
         proxy.fail("403", when=lambda request: request.method != "GET")
         with pytest.raises(StorageFailed) as created:
-            await bucket.create("voices/new.json", b"data")
-        with pytest.raises(StorageFailed) as swapped:
-            await bucket.swap(KEY, b"more", etag=etag)
+            await bucket.put_if_absent("voices/new.json", b"data")
+        with pytest.raises(StorageFailed) as overwritten:
+            await bucket.put_if_match(KEY, b"more", etag=etag)
         with pytest.raises(Unavailable):
             await bucket.delete(KEY)
-        assert created.value.code == swapped.value.code == "storage_read_only"
+        assert created.value.code == overwritten.value.code == "storage_read_only"
         stored = await bucket.get(KEY)
     assert stored is not None
     assert stored.data == b"data"
@@ -422,8 +427,8 @@ async def test_a_key_that_may_only_read_is_told_so(server: S3Server, proxy: Faul
 @pytest.mark.parametrize("fault", ["reset", "end", "stall", "blackhole", "500", "503", "429"])
 async def test_a_read_that_fails_once_is_tried_again(server: S3Server, proxy: FaultProxy, fault: str) -> None:
     data = secrets.token_bytes(1_000_000)
-    async with opened(server, endpoint=proxy.url, read_deadline_s=ENOUGH_S, write_timeout_s=ENOUGH_S) as bucket:
-        await bucket.create("clips/a", data)
+    async with opened(server, endpoint=proxy.url, read_deadline_s=ENOUGH_S, write_s=ENOUGH_S) as bucket:
+        await bucket.put_if_absent("clips/a", data)
         proxy.fail(fault, when=lambda request: "clips" in request.target, nth=1)
         begun = time.monotonic()
         stored = await bucket.get("clips/a")
@@ -438,10 +443,10 @@ async def test_a_read_that_fails_once_is_tried_again(server: S3Server, proxy: Fa
 
 
 async def test_a_large_answer_may_take_longer_than_a_small_one(server: S3Server, proxy: FaultProxy) -> None:
-    """The limit is for each part of it, so a slow line is not a broken one."""
+    """The limit is for each part of it, so a slow connection is not a broken one."""
     data = secrets.token_bytes(5_000_000)
-    async with opened(server, endpoint=proxy.url, read_deadline_s=2.0, write_timeout_s=ENOUGH_S, attempts=1) as bucket:
-        await bucket.create("clips/a", data)
+    async with opened(server, endpoint=proxy.url, read_deadline_s=2.0, write_s=ENOUGH_S, read_attempts=1) as bucket:
+        await bucket.put_if_absent("clips/a", data)
         proxy.fault, proxy.slow_bytes = "slow", 300_000
         begun = time.monotonic()
         stored = await bucket.get("clips/a")
@@ -451,7 +456,7 @@ async def test_a_large_answer_may_take_longer_than_a_small_one(server: S3Server,
 
 
 async def test_a_cancelled_read_leaves_no_request_behind(server: S3Server, proxy: FaultProxy) -> None:
-    async with opened(server, endpoint=proxy.url, read_timeout_s=60.0, read_deadline_s=60.0) as bucket:
+    async with opened(server, endpoint=proxy.url, read_s=60.0, read_deadline_s=60.0) as bucket:
         proxy.fault = "blackhole"
         reading = asyncio.create_task(bucket.get(KEY))
         await until(lambda: proxy.requests["GET"] == 1)
@@ -466,28 +471,28 @@ async def test_a_lost_reply_and_a_lost_request_look_the_same_and_are_not(server:
     async with opened(server, endpoint=proxy.url) as bucket:
         for fault, done in (("lost-reply", True), ("lost-request", False)):
             proxy.fail(fault, when=lambda request: request.method == "PUT")
-            with pytest.raises(Doubtful):
-                await bucket.create(f"voices/{fault}", b"data")
+            with pytest.raises(OutcomeUnknown):
+                await bucket.put_if_absent(f"voices/{fault}", b"data")
             proxy.fault = "pass"
             assert (await bucket.get(f"voices/{fault}") is not None) is done
 
 
-# --- away and back
+# --- the circuit breaker
 
 
 @pytest.mark.parametrize(
     ("fault", "code"), [(f, CODES[f]) for f in ("down", "blackhole", "500", "403", "404bucket", "skew")]
 )
-async def test_a_bucket_that_is_away_is_known_to_be_until_it_answers(
+async def test_the_breaker_is_open_from_a_failed_probe_until_one_is_answered(
     server: S3Server, proxy: FaultProxy, fault: str, code: str
 ) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
-        bucket.health.check()
+        bucket.breaker.check()
         proxy.fault = fault
         with pytest.raises(Unavailable):
             await bucket.get(KEY)
-        await until(lambda: bucket.health.away)
-        assert bucket.health.since is not None
+        await until(lambda: bucket.breaker.is_open)
+        assert bucket.breaker.open_since is not None
         for call in READS + WRITES:
             begun = time.monotonic()
             with pytest.raises(Unavailable) as refused:
@@ -497,20 +502,20 @@ async def test_a_bucket_that_is_away_is_known_to_be_until_it_answers(
             assert_tells_no_secret(refused.value, server)
 
         proxy.fault = "pass"
-        await until(lambda: not bucket.health.away)
-        assert bucket.health.since is None
-        await bucket.create(KEY, b"data")
+        await until(lambda: not bucket.breaker.is_open)
+        assert bucket.breaker.open_since is None
+        await bucket.put_if_absent(KEY, b"data")
 
 
-async def test_one_failure_among_many_answers_sends_nobody_away(server: S3Server, proxy: FaultProxy) -> None:
+async def test_one_failure_among_many_answers_does_not_open_the_breaker(server: S3Server, proxy: FaultProxy) -> None:
     async with opened(server, endpoint=proxy.url) as bucket:
         proxy.fail("500", when=lambda request: request.method == "PUT")
-        with pytest.raises(Doubtful):
-            await bucket.create(KEY, b"data")
+        with pytest.raises(OutcomeUnknown):
+            await bucket.put_if_absent(KEY, b"data")
         await until(lambda: proxy.requests["GET"] == 1)
         for _ in range(20):
             assert await bucket.get("voices/none.json") is None
-        assert not bucket.health.away
+        assert not bucket.breaker.is_open
 
 
 async def test_a_closed_bucket_leaves_no_task(server: S3Server, proxy: FaultProxy) -> None:
@@ -519,7 +524,7 @@ async def test_a_closed_bucket_leaves_no_task(server: S3Server, proxy: FaultProx
         proxy.fault = "down"
         with pytest.raises(Unavailable):
             await bucket.get(KEY)
-        await until(lambda: bucket.health.away)
+        await until(lambda: bucket.breaker.is_open)
     assert asyncio.all_tasks() == before
 
 
@@ -530,18 +535,19 @@ async def test_nothing_that_fails_is_logged_with_a_secret(
     for fault in ANSWERS:
         proxy.fault = fault
         async with opened(server, endpoint=proxy.url) as bucket:
-            with pytest.raises((ChatterboxError, Doubtful)) as failed:
+            with pytest.raises((ChatterboxError, OutcomeUnknown)) as failed:
                 await WRITES[0](bucket)
             logging.getLogger(__name__).error("as somebody may log it", exc_info=failed.value)
-            await until(lambda: bucket.health.away)
-    assert "is away" in caplog.text
+            await until(lambda: bucket.breaker.is_open)
+    assert "is unavailable" in caplog.text
     for secret in (server.access_key_id, server.secret_access_key, "echoed-by-the-server"):
         assert secret not in caplog.text
 
 
 SHORT = """
 import asyncio, sys
-from chatterbox_api_storage_r2.obstore_bucket import Connection, ObstoreBucket
+from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
+from chatterbox_api_storage_r2.settings import Connection
 async def main():
     async with ObstoreBucket.open(Connection(sys.argv[1], "voices", sys.argv[2], sys.argv[3])) as bucket:
         reads = [asyncio.create_task(bucket.get(f"voices/{number}")) for number in range(20)]

@@ -12,9 +12,9 @@ import pytest
 from support.service import free_port
 
 from chatterbox_api_core.errors import Unavailable
-from chatterbox_api_storage_r2.connection import Connection
 from chatterbox_api_storage_r2.obstore_bucket import ObstoreBucket
 from chatterbox_api_storage_r2.proxies import proxy_for
+from chatterbox_api_storage_r2.settings import Connection
 
 NAMES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
 PLAIN, BY_IP, SECURE = "http://bucket.invalid", "http://127.0.0.1:{unused}", "https://bucket.invalid"
@@ -79,7 +79,7 @@ def answer(status: str) -> bytes:
 
 
 async def failure(endpoint: str) -> Unavailable:
-    settings = Connection(endpoint, "voices", "key-id", "secret", attempts=1)
+    settings = Connection(endpoint, "voices", "key-id", "secret", read_attempts=1)
     async with ObstoreBucket.open(settings) as bucket:
         with pytest.raises(Unavailable) as failed:
             await bucket.get("library.json")
@@ -117,7 +117,7 @@ async def test_a_dead_proxy_is_named_and_not_the_bucket(monkeypatch: pytest.Monk
     assert told.code == "storage_unreachable"
     assert f"The proxy http://127.0.0.1:{port}, which {name} names" in told.message
     assert "nothing listens there" in told.message
-    assert told.remedy == f"Correct {name}, or take bucket.invalid up in NO_PROXY to go without a proxy."
+    assert told.remedy == f"Correct {name}, or add bucket.invalid to NO_PROXY to go without a proxy."
     assert told.field == name
     assert "pass-word" not in str(told)
 
@@ -133,10 +133,10 @@ async def test_a_proxy_whose_name_is_wrong_is_named(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("endpoint", "status", "said"),
     [
-        (PLAIN, "407 Proxy Authentication Required", "wants a user and a password"),
+        (PLAIN, "407 Proxy Authentication Required", "requires a user and a password"),
         (SECURE, "407 Proxy Authentication Required", "a user and a password"),
         (SECURE, "502 Bad Gateway", "makes no connection to the server"),
-        (PLAIN, "503 Service Unavailable", "by way of the proxy"),
+        (PLAIN, "503 Service Unavailable", "go through the proxy"),
     ],
 )
 async def test_what_a_proxy_refuses_is_said_of_it(

@@ -1,4 +1,4 @@
-"""Reading: when the bucket is asked, when it is not, and what is said while it is away."""
+"""Reading: when the bucket is asked, when it is not, and what is answered while it is unavailable."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from storage_r2.reading import AUDIO, a_voice, body_of, key_of, scene, versioned
 
 from chatterbox_api_core.errors import StorageFailed, Unavailable
 from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
-from chatterbox_api_storage_r2.bucket import Stored
-from chatterbox_api_storage_r2.records import DEFAULT, LIBRARY, Record, Versioned, claim_key
+from chatterbox_api_storage_r2.bucket import StoredObject
+from chatterbox_api_storage_r2.layout import DEFAULT, LIBRARY, Record, Versioned, claim_key
 
 
 async def test_what_is_fresh_needs_no_network() -> None:
@@ -180,7 +180,7 @@ async def test_a_late_old_answer_undoes_nothing() -> None:
         assert await it.reader.find("berta") is None
 
 
-async def test_while_the_bucket_is_away_the_last_known_state_speaks_for_a_while() -> None:
+async def test_while_the_bucket_is_unavailable_the_last_known_state_speaks_for_a_while() -> None:
     async with scene() as it:
         anna = await it.known("Anna")
         await it.reader.wrote_default(anna.id)
@@ -196,7 +196,7 @@ async def test_while_the_bucket_is_away_the_last_known_state_speaks_for_a_while(
                 await read
 
 
-async def test_while_the_bucket_is_away_nobody_is_said_not_to_be_there() -> None:
+async def test_while_the_bucket_is_unavailable_nobody_is_said_not_to_be_there() -> None:
     async with scene() as it:
         await it.known("Anna")
         it.bucket.down = True
@@ -205,7 +205,7 @@ async def test_while_the_bucket_is_away_nobody_is_said_not_to_be_there() -> None
                 await read
 
 
-async def test_a_bucket_that_is_away_is_tried_every_few_seconds_only() -> None:
+async def test_a_bucket_that_is_unavailable_is_tried_every_few_seconds_only() -> None:
     async with scene() as it:
         anna, berta = await it.known("Anna"), await it.known("Berta")
         it.clock.now += 31
@@ -367,7 +367,7 @@ async def test_a_listing_that_breaks_off_forgets_nothing_and_is_not_taken_for_on
 
 
 async def test_a_library_that_takes_long_to_read_says_how_far_it_is() -> None:
-    async with scene(page_wait_s=0.02) as it:
+    async with scene(page_s=0.02) as it:
         for i in range(3):
             await it.add(f"name {i}")
         it.forget_requests()
@@ -393,7 +393,7 @@ async def test_64_pages_and_refreshes_are_one_listing() -> None:
 
 
 async def test_a_slow_listing_speaks_for_itself_later() -> None:
-    async with scene(revalidate_s=0.01, page_wait_s=3600) as it, asyncio.timeout(60):
+    async with scene(revalidate_s=0.01, page_s=3600) as it, asyncio.timeout(60):
         anna = await it.add("Anna")
         assert await it.reader.page(None, 10) == (anna,)
         berta = await it.add("Berta")
@@ -410,7 +410,7 @@ async def test_a_bucket_that_fails_on_documents_has_not_been_listed() -> None:
         await it.add("Anna")
         get = it.bucket.get
 
-        async def fails(key: str, *, unless: str | None = None) -> Stored | None:
+        async def fails(key: str, *, if_none_match: str | None = None) -> StoredObject | None:
             raise Unavailable("No documents today.")
 
         it.bucket.get = fails  # type: ignore[method-assign]

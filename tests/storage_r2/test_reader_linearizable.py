@@ -18,15 +18,18 @@ from storage_r2.reading import AUDIO, LIBRARY_ID
 
 from chatterbox_api_core.errors import NameTaken, NotFound
 from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
-from chatterbox_api_storage_r2.bucket import Stored
+from chatterbox_api_storage_r2.bucket import StoredObject
 from chatterbox_api_storage_r2.documents import write
+from chatterbox_api_storage_r2.layout import DEFAULT, LIBRARY, VOICES, Record, Versioned, parsed_record
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.protocol import BucketLibrary
-from chatterbox_api_storage_r2.reader import Reader
-from chatterbox_api_storage_r2.records import DEFAULT, LIBRARY, VOICES, Record, Versioned, parsed_record
+from chatterbox_api_storage_r2.reader import Freshness, Reader
+from chatterbox_api_storage_r2.timeouts import Timeouts
 
 NAMES = ("a", "b", "c")
 READERS, WRITERS, CALLS = 4, 3, 40
+ALWAYS_ASK = Freshness(fresh_s=0)
+PATIENT = Timeouts(revalidate_s=60)
 
 
 @dataclass(frozen=True)
@@ -50,23 +53,23 @@ class WatchedBucket(MemoryBucket):
         self.dice = dice
         self.states = [State({}, None)]
 
-    async def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+    async def get(self, key: str, *, if_none_match: str | None = None) -> StoredObject | None:
         await self.delay()
         try:
-            return await super().get(key, unless=unless)
+            return await super().get(key, if_none_match=if_none_match)
         finally:
             await self.delay()
 
-    async def create(self, key: str, data: bytes) -> str:
+    async def put_if_absent(self, key: str, data: bytes) -> str:
         await self.delay()
-        etag = await super().create(key, data)
+        etag = await super().put_if_absent(key, data)
         self.note(key)
         await self.delay()
         return etag
 
-    async def swap(self, key: str, data: bytes, *, etag: str) -> str:
+    async def put_if_match(self, key: str, data: bytes, *, etag: str) -> str:
         await self.delay()
-        etag = await super().swap(key, data, etag=etag)
+        etag = await super().put_if_match(key, data, etag=etag)
         self.note(key)
         await self.delay()
         return etag
@@ -102,7 +105,9 @@ class Run:
             for _ in range(2):
                 mirror = await stack.enter_async_context(Mirror.open(None))
                 library = BucketLibrary(self.bucket)
-                reader = Reader(self.bucket, library, mirror, library_id=LIBRARY_ID, fresh_s=0, revalidate_s=60)
+                reader = Reader(
+                    self.bucket, library, mirror, library_id=LIBRARY_ID, freshness=ALWAYS_ASK, timeouts=PATIENT
+                )
                 stack.push_async_callback(reader.close)
                 readers.append((library, reader))
             for name in NAMES[:2]:

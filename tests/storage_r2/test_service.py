@@ -261,7 +261,7 @@ def _has(value: object) -> bool:
     return hasattr(value, "__dict__")
 
 
-def test_it_starts_while_the_bucket_is_away_and_is_ready_soon_after_it_comes(
+def test_it_starts_while_the_bucket_is_unavailable_and_is_ready_soon_after_that(
     s3_server: S3Server, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     prefix = new_prefix()
@@ -271,13 +271,13 @@ def test_it_starts_while_the_bucket_is_away_and_is_ready_soon_after_it_comes(
     pool = ThreadPoolExecutor(1)
     with r2_service(tmp_path / "a", settings, ready=False) as service, pool:
         examined = pool.submit(command, "doctor", folder=tmp_path, settings=settings | {"PORT": _port()})
-        assert_away(service.get("/ready"), "storage_unreachable")
+        assert_unavailable(service.get("/ready"), "storage_unreachable")
         assert service.get("/health").status == 200
         assert service.speak_like(500).hz == 500
-        assert_away(service.speak("anna"), "storage_unreachable")
+        assert_unavailable(service.speak("anna"), "storage_unreachable")
         # Which voice is the default is the library's to say: the engine's own might be the wrong one.
-        assert_away(service.speak(), "storage_unreachable")
-        assert_away(service.create("bert", 400), "storage_unreachable")
+        assert_unavailable(service.speak(), "storage_unreachable")
+        assert_unavailable(service.create("bert", 400), "storage_unreachable")
         assert "voices cannot be read from the bucket yet" in service.log
         assert "cannot be reached" in examined.result().stdout
         proxy.fault = "pass"
@@ -289,10 +289,10 @@ def test_it_starts_while_the_bucket_is_away_and_is_ready_soon_after_it_comes(
     with r2_service(tmp_path / "a", settings, ready=False) as again:
         assert again.names() == ["anna", "bert"], "the mirror has outlived the process"
         assert again.speak().hz == 220
-        assert_away(again.speak("anna"), "storage_unreachable")
+        assert_unavailable(again.speak("anna"), "storage_unreachable")
 
 
-def assert_away(answer: Answer, code: str) -> None:
+def assert_unavailable(answer: Answer, code: str) -> None:
     assert (answer.status, answer.code) == (503, code), answer.body
     assert answer.retry_after_s is not None
     assert answer.took_s < 10

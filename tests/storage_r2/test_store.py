@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
@@ -15,16 +14,18 @@ from storage_r2.reading import AUDIO, scene
 
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_core.types import VoiceChanges, VoiceDraft
+from chatterbox_api_storage_r2.bucket import OutcomeUnknown
 from chatterbox_api_storage_r2.clips import Clips
-from chatterbox_api_storage_r2.documents import Lost, read
-from chatterbox_api_storage_r2.joining import library_in
+from chatterbox_api_storage_r2.endpoints import signing_region
+from chatterbox_api_storage_r2.layout import LIBRARY, voice_key
+from chatterbox_api_storage_r2.library_identity import read_or_create_identity
 from chatterbox_api_storage_r2.mirror import Mirror
 from chatterbox_api_storage_r2.protocol import BucketLibrary
-from chatterbox_api_storage_r2.records import LIBRARY, voice_key
-from chatterbox_api_storage_r2.settings import _signing_region
+from chatterbox_api_storage_r2.reader import Freshness
 from chatterbox_api_storage_r2.store import R2Store
-from chatterbox_api_storage_r2.upkeep import sweep
-from chatterbox_api_storage_r2.writes import Writes
+from chatterbox_api_storage_r2.sweep import sweep
+from chatterbox_api_storage_r2.timeouts import Timeouts
+from chatterbox_api_storage_r2.writes import WriteCoordinator
 
 NOW = timedelta(0)
 
@@ -48,27 +49,30 @@ async def test_a_voice_that_was_removed_swept_and_fenced_does_not_come_back() ->
         assert await here.reader.page(None, 10) == (new,)
 
 
-async def test_a_clip_that_is_named_is_not_discarded_by_a_writer_that_has_lost_sight_of_itself() -> None:
-    """So many have written since that its own nonce is not remembered; its clip is still the voice's."""
-    bucket = MemoryBucket()
-    library = BucketLibrary(bucket)
-    added = (await library.add(VoiceDraft("Anna"), AUDIO)).record
+async def test_a_clip_that_is_named_is_not_discarded_by_a_writer_whose_nonce_is_forgotten() -> None:
+    """So many have written since that the document does not remember it; the clip is still the voice's."""
+    replacing = False
+
+    class Forgetting(MemoryBucket):
+        async def put_if_match(self, key: str, data: bytes, *, etag: str) -> str:
+            nonlocal replacing
+            written = await super().put_if_match(key, data, etag=etag)
+            if replacing:
+                replacing = False
+                for _ in range(17):
+                    await BucketLibrary(self).update(anna.id, VoiceChanges(language="de"))
+                raise OutcomeUnknown("no answer")
+            return written
+
+    bucket = Forgetting()
+    added = (await BucketLibrary(bucket).add(VoiceDraft("Anna"), AUDIO)).record
     assert added.voice is not None
-    written = library._write
-
-    async def losing_sight(*args: object, **options: object) -> object:
-        library._write = written  # type: ignore[method-assign]
-        await written(*args, **options)  # type: ignore[arg-type]
-        for _ in range(17):
-            await library.update(added.voice.id, VoiceChanges(language="de"))  # type: ignore[union-attr]
-        raise Lost(await read(bucket, voice_key(added.voice.id)))  # type: ignore[union-attr]
-
-    library._write = losing_sight  # type: ignore[assignment, method-assign]
-    with mock.patch.object(library, "discard", wraps=library.discard) as discarded:
-        record = (await library.replace(added.voice.id, AUDIO))[0].record
-    assert record.clip in bucket.objects
-    named_then = discarded.call_args_list
-    assert not named_then, "at that time the document named it"
+    anna = added.voice
+    replacing = True
+    replaced, superseded = await BucketLibrary(bucket).replace(anna.id, AUDIO)
+    assert replaced.record.clip in bucket.objects
+    assert superseded != added.clip, "it was replaced twice, by the same writer"
+    assert bucket.requests["delete"] == 0, "the document named the first of the two when its writer gave up on it"
 
 
 async def test_one_damaged_document_does_not_keep_the_rest_from_being_swept() -> None:
@@ -87,7 +91,7 @@ async def test_one_damaged_document_does_not_keep_the_rest_from_being_swept() ->
 
 async def test_which_library_is_in_the_bucket_is_agreed_on() -> None:
     bucket = MemoryBucket()
-    ids = await asyncio.gather(*(library_in(bucket) for _ in range(8)))
+    ids = await asyncio.gather(*(read_or_create_identity(bucket) for _ in range(8)))
     assert len(set(ids)) == 1
     assert LIBRARY in bucket.objects
 
@@ -110,13 +114,13 @@ async def test_a_store_that_finds_another_library_goes_by_that_one(tmp_path: Pat
 
 
 async def test_a_write_whose_turn_never_came_was_not_begun() -> None:
-    writes, holding, begun = Writes(deadline_s=0.2), asyncio.Event(), []
+    writes, holding, begun = WriteCoordinator(Timeouts(write_deadline_s=0.2)), asyncio.Event(), []
 
     async def work() -> None:
         begun.append(True)
         await holding.wait()
 
-    outcomes = await asyncio.gather(*(_code(writes.do(work, ["one"])) for _ in range(3)))
+    outcomes = await asyncio.gather(*(_code(writes.run(work, ["one"])) for _ in range(3)))
     assert len(begun) == 1
     assert sorted(outcomes) == ["storage_busy", "storage_busy", "storage_unsure"]
     await writes.close()
@@ -124,12 +128,12 @@ async def test_a_write_whose_turn_never_came_was_not_begun() -> None:
 
 async def test_a_clip_that_comes_late_is_there_for_who_asks_again() -> None:
     bucket, arriving = MemoryBucket(), asyncio.Event()
-    await bucket.create("clips/one", b"data")
+    await bucket.put_if_absent("clips/one", b"data")
     get = bucket.get
 
-    async def late(key: str, *, unless: str | None = None) -> object:
+    async def late(key: str, *, if_none_match: str | None = None) -> object:
         await arriving.wait()
-        return await get(key, unless=unless)
+        return await get(key, if_none_match=if_none_match)
 
     clips = Clips(bucket, wait_s=0.05)
     digest = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7"
@@ -154,29 +158,12 @@ async def test_a_clip_that_comes_late_is_there_for_who_asks_again() -> None:
     ],
 )
 def test_requests_are_signed_for_the_region_of_the_address(endpoint: str, region: str) -> None:
-    assert _signing_region(endpoint) == region
+    assert signing_region(endpoint) == region
 
 
-@asynccontextmanager
-async def _joining(bucket: MemoryBucket, mirror: Mirror) -> AsyncGenerator[R2Store, None]:
-    class Answering:
-        def check(self) -> None: ...
-
-    bucket.health = Answering()  # type: ignore[attr-defined]
-    store = R2Store(
-        bucket,  # type: ignore[arg-type]
-        mirror,
-        clip_wait_s=1,
-        replaced_kept_s=0,
-        write_deadline_s=5,
-        fresh_s=0,
-        stale_max_s=0,
-    )
-    await store._join(0.05)
-    try:
-        yield store
-    finally:
-        await store._close()
+def _joining(bucket: MemoryBucket, mirror: Mirror) -> AbstractAsyncContextManager[R2Store]:
+    freshness = Freshness(fresh_s=0, stale_max_s=0)
+    return R2Store.open_on(bucket, mirror, freshness=freshness, retry_join_every_s=0.05)
 
 
 async def _code(call: object) -> str:

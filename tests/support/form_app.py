@@ -35,7 +35,7 @@ def form_app(limits: HttpLimits = LIMITS, budget: BodyBudget | None = None) -> L
         [form],
         middleware=[request_bodies(budget or BodyBudget(limits))],
         exception_handlers=EXCEPTION_HANDLERS,
-        request_max_body_size=limits.upload_bytes,
+        request_max_body_size=None,
         logging_config=None,
         openapi_config=None,
     )

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-from chatterbox_api.connections import ConnectionLimits
+from chatterbox_api.connection_limits import ConnectionLimits
 from chatterbox_api.server import hold_port, listening
 from chatterbox_api_core.ports import Encoder, Synthesizer, VoiceStore
 from chatterbox_api_core.reference import MemoryStore
@@ -42,8 +42,8 @@ def speech_service(
         engine="test",
         synthesizer=synthesizer,
         encoders=encoders or [PyavEncoder()],
-        voices=VoiceResolver(library=library_of(store), clip_reader=InProcessClipReader(), sample=sample),
-        admission=RequestQueue(slots=slots or synthesizer.capabilities.max_concurrency, queue=queue, wait_s=wait_s),
+        voices=VoiceResolver(library_of(store), sample=sample),
+        queue=RequestQueue(slots=slots or synthesizer.capabilities.max_concurrency, max_waiting=queue, wait_s=wait_s),
         limits=limits,
         spool_budget=spool_budget,
     )

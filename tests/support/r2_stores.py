@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from chatterbox_api_storage_r2.connection import Connection
+from chatterbox_api_storage_r2.reader import Freshness
+from chatterbox_api_storage_r2.settings import Connection
 from chatterbox_api_storage_r2.store import R2Store
 from support.s3_servers import S3Server
 
@@ -32,7 +33,16 @@ def connection_to(server: S3Server, *, prefix: str, url: str | None = None, **ch
 
 
 def open_store(
-    server: S3Server, *, prefix: str, mirror_path: Path | None = None, url: str | None = None, **options: Any
+    server: S3Server,
+    *,
+    prefix: str,
+    mirror_path: Path | None = None,
+    url: str | None = None,
+    fresh_s: float = 30.0,
+    stale_max_s: float = 3600.0,
+    **options: Any,
 ) -> AbstractAsyncContextManager[R2Store]:
     """A store on it; `options` are those of `R2Store.open`."""
-    return R2Store.open(connection_to(server, prefix=prefix, url=url), mirror_path=mirror_path, **options)
+    connection = connection_to(server, prefix=prefix, url=url)
+    freshness = Freshness(fresh_s=fresh_s, stale_max_s=stale_max_s)
+    return R2Store.open(connection, mirror_path=mirror_path, freshness=freshness, **options)

@@ -22,7 +22,7 @@ class Process(ModelSupervisor):
     def __init__(self, folder: Path, environment: dict[str, str], timeouts: Timeouts = PATIENT) -> None:
         config = {"role": "speech", "model": "original", "folder": str(folder), "device": "cpu"}
         super().__init__(config, title="Quick", timeouts=timeouts, environment=environment)
-        self.folder, self.worker = folder, self._worker
+        self.folder = folder
 
     async def __aenter__(self) -> Process:
         return self

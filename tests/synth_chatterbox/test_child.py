@@ -15,7 +15,7 @@ import pytest
 
 from chatterbox_api_worker.frames import LENGTHS, Header, frame_start, parse_lengths
 
-MODULE = "chatterbox_api_synth_chatterbox.child"
+MODULE = "chatterbox_api_synth_chatterbox.child.main"
 SPEAK: dict[str, Any] = {"do": "speak", "text": "Hello.", "seed": 1, "language": "en", "params": {}}
 
 

@@ -15,6 +15,7 @@ import pytest
 from synth_chatterbox.quick import LONG, Process, is_there, until_gone
 
 from chatterbox_api_core.errors import SynthesisFailed, Unavailable
+from chatterbox_api_worker.handle import WorkerHandle
 from chatterbox_api_worker.spec import Timeouts
 
 FATAL = {
@@ -44,8 +45,8 @@ async def test_what_ends_the_process_fails_the_request_it_worked_on_and_no_other
         jobs = process.jobs()
         assert jobs.count("load") == 1 + len(FATAL)
         assert [jobs.count(f"[[{word}@3]] this one") for word in FATAL] == [1] * len(FATAL)
-        assert process.worker._handle is not None
-        assert process.worker._handle._replies == {}
+        assert process.worker.usable
+        assert not process.worker.busy
 
 
 async def test_what_hangs_is_ended_and_what_waits_behind_it_is_answered(
@@ -87,16 +88,17 @@ async def test_a_process_that_ends_again_and_again_is_given_up(
     """It ends between being ready and being asked, each time; no request goes round for ever."""
     async with Process(folder, environment) as process:
         started: list[int] = []
-        upstream = process.worker._start
+        start = WorkerHandle.start
 
-        async def ends_soon() -> Any:
-            child = await upstream()
-            started.append(child.pid)
-            child._process.kill()
-            await child.exited.wait()
-            return child
+        async def ends_soon(*args: Any, **kwargs: Any) -> WorkerHandle:
+            handle = await start(*args, **kwargs)
+            await handle.ready
+            started.append(handle.pid)
+            os.kill(handle.pid, signal.SIGKILL)
+            await handle.exited.wait()
+            return handle
 
-        monkeypatch.setattr(process.worker, "_start", ends_soon)
+        monkeypatch.setattr(WorkerHandle, "start", ends_soon)
         with pytest.raises(Unavailable, match="exited 3 times in a row") as caught:
             await process.say("hello")
         assert caught.value.code == "engine_died"
@@ -242,9 +244,9 @@ async def test_a_flood_of_cancelled_requests_leaves_nothing(folder: Path, enviro
             await asyncio.wait(flood)
             assert all(task.cancelled() for task in flood)
         assert await process.say("How many are cancelled?") == (0.0,)
-        assert process.worker._handle is not None
-        assert process.worker._handle._replies == {}
-        assert process.worker._running == 0
+        assert process.worker.usable
+        assert not process.worker.busy
+        assert process.worker.open_jobs == 0
 
 
 async def test_a_cancelled_request_that_hangs_is_ended_all_the_same(folder: Path, environment: dict[str, str]) -> None:

@@ -75,18 +75,18 @@ async def fails(engine: ChatterboxSynthesizer, text: str, clip: Clip | None = No
 
 
 REFUSED: Final = {
-    "empty": (Utterance(""), "input", "empty_input"),
-    "blank": (Utterance(" \n "), "input", "empty_input"),
-    "too long": (Utterance("x" * 301), "input", "text_too_long"),
-    "half a character": (Utterance("a\ud800"), "input", "invalid_input"),
+    "empty": (Utterance(""), "text", "empty_input"),
+    "blank": (Utterance(" \n "), "text", "empty_input"),
+    "too long": (Utterance("x" * 301), "text", "text_too_long"),
+    "half a character": (Utterance("a\ud800"), "text", "invalid_input"),
     "language": (Utterance("Hallo", language="de"), "language", "unsupported_language"),
     "no language": (Utterance("Hallo", language="x" * 999), "language", "unsupported_language"),
     "seed": (Utterance("Hello", seed=-1), "seed", "invalid_seed"),
     "big seed": (Utterance("Hello", seed=2**63), "seed", "invalid_seed"),
-    "too hot": (Utterance("Hello", params={"temperature": 99.0}), "temperature", "invalid_parameter"),
-    "too cold": (Utterance("Hello", params={"temperature": 0.0}), "temperature", "invalid_parameter"),
-    "no number": (Utterance("Hello", params={"cfg_weight": float("nan")}), "cfg_weight", "invalid_parameter"),
-    "words": (Utterance("Hello", params={"exaggeration": "much"}), "exaggeration", "invalid_parameter"),
+    "too hot": (Utterance("Hello", parameters={"temperature": 99.0}), "temperature", "invalid_parameter"),
+    "too cold": (Utterance("Hello", parameters={"temperature": 0.0}), "temperature", "invalid_parameter"),
+    "no number": (Utterance("Hello", parameters={"cfg_weight": float("nan")}), "cfg_weight", "invalid_parameter"),
+    "words": (Utterance("Hello", parameters={"exaggeration": "much"}), "exaggeration", "invalid_parameter"),
 }
 
 
@@ -114,7 +114,7 @@ async def test_what_is_asked_reaches_the_model(opened: Open, jobs: Callable[[], 
         (Utterance("Hello there!", seed=1), None),
         (Utterance("Hello there.", seed=2), None),
         (Utterance("Hello there.", seed=1, language="de"), None),
-        (Utterance("Hello there.", seed=1, params={"temperature": 0.5, "top_k": 3, "unknown": 1}), None),
+        (Utterance("Hello there.", seed=1, parameters={"temperature": 0.5, "top_k": 3, "unknown": 1}), None),
         (SEEDED, Clip("a")),
         (SEEDED, Clip("b")),
         (Utterance("x" * 150, seed=1), None),
@@ -210,10 +210,10 @@ async def test_when_all_leave_while_a_voice_is_analysed_the_work_is_called_off(
             task.cancel()
         await asyncio.wait(asked)
         assert all(task.cancelled() for task in asked)
-        assert engine._voices._flights == {}
-        assert engine._voices.size_bytes == 0
+        assert engine.conditioning.running == 0
+        assert engine.conditioning.size_bytes == 0
         assert len(await say(engine, SEEDED, clip)) == 4
-        assert engine._voices.size_bytes == 32
+        assert engine.conditioning.size_bytes == 32
 
 
 # Failures in a row
@@ -293,7 +293,7 @@ async def test_leaving_returns_at_once_and_frees_the_engine(opened: Open, jobs: 
             assert task.cancelled()
         async with aclosing(engine.speak(SEEDED, None)) as sound:
             await anext(sound)
-        assert engine._process._worker._running == 0
+        assert engine.supervisor.worker.open_jobs == 0
         await engine.ready()
 
 

@@ -23,8 +23,8 @@ with warnings.catch_warnings():
 
 from support.tiny_chatterbox import shrink, write_weights
 
-from chatterbox_api_synth_chatterbox.engine import Engine
-from chatterbox_api_synth_chatterbox.loading import load_engine
+from chatterbox_api_synth_chatterbox.child.engine import Engine
+from chatterbox_api_synth_chatterbox.child.loading import load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS
 
 ENDS_AT = 12
@@ -71,13 +71,13 @@ def endless_engines(endless_weights: Path) -> Callable[[str], Engine]:
 @pytest.fixture(scope="session")
 def upstreams(engines: Callable[[str], Engine]) -> Callable[[str], Any]:
     """Upstream's own object with the same weights, for its `generate`, which leaves traces in what it runs."""
-    return cache(lambda name: copy.deepcopy(engines(name)._tts))
+    return cache(lambda name: copy.deepcopy(engines(name).tts))
 
 
 @pytest.fixture(scope="session")
 def endless_t3s(endless_engines: Callable[[str], Engine]) -> Callable[[str], Any]:
     """T3 alone of the endless models, for upstream's `inference`."""
-    return cache(lambda name: copy.deepcopy(endless_engines(name)._tts.t3))
+    return cache(lambda name: copy.deepcopy(endless_engines(name).tts.t3))
 
 
 @pytest.fixture(params=list(MODELS))
@@ -119,9 +119,9 @@ def hooks() -> Callable[[Engine], int]:
     """Counts the hooks on all modules of an engine."""
 
     def count(engine: Engine) -> int:
-        tts = engine._tts
+        tts = engine.tts
         roots = (tts.t3, tts.s3gen, tts.ve, tts.watermarker.perth_net)
         modules = [module for root in roots for module in root.modules()]
-        return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules)
+        return sum(len(vars(module)[kind]) for module in modules for kind in ("_forward_hooks", "_forward_pre_hooks"))
 
     return count

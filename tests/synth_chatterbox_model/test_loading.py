@@ -19,8 +19,8 @@ import torch
 from chatterbox import mtl_tts, tts, tts_turbo
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, Unavailable
-from chatterbox_api_synth_chatterbox import loading
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child import loading
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.models import MODELS
 
 T3_FILES: Final = {
@@ -42,7 +42,7 @@ def patched() -> tuple[Any, ...]:
         mtl_tts.load_safetensors,
         torch.load,
         tokenizers.hf_hub_download,
-        converter._init_segmenter,
+        vars(converter)["_init_segmenter"],
     )
 
 
@@ -167,7 +167,7 @@ def test_without_its_own_voice_a_model_can_still_clone(
     engine = load(model_name, folder)
     voice = engine.prepare(clip(), 24_000)
     assert len(engine.speak(Request("Hello.", 1), voice, lambda: None).samples)
-    with pytest.raises(ConfigurationError, match="no voice of its own"):
+    with pytest.raises(ConfigurationError, match="no built-in voice"):
         engine.speak(Request("Hello.", 1), None, lambda: None)
 
 
@@ -190,7 +190,7 @@ def test_what_is_not_installed_is_said(weights: Path, missing: str, monkeypatch:
 def test_too_little_memory_is_said_before_it_is_tried(
     folder: Path, model_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "_free_bytes", lambda _: 400_000_000)
+    monkeypatch.setattr(loading, "free_bytes", lambda _: 400_000_000)
     error = refused(model_name, folder)
     assert isinstance(error, Unavailable)
     assert error.code == "too_little_memory"
@@ -201,7 +201,7 @@ def test_too_little_memory_is_said_before_it_is_tried(
 def test_files_that_are_not_read_need_no_memory(folder: Path, model_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with (folder / "t3_mtl23ls_v3.safetensors").open("wb") as file:
         file.truncate(10**11)
-    monkeypatch.setattr(loading, "_free_bytes", lambda _: 10**9)
+    monkeypatch.setattr(loading, "free_bytes", lambda _: 10**9)
     assert load(model_name, folder).speak(Request("Hello.", 1), None, lambda: None).tokens
 
 
@@ -209,12 +209,12 @@ def test_files_that_are_not_read_need_no_memory(folder: Path, model_name: str, m
 def test_where_nobody_can_tell_the_free_memory_it_is_tried(
     folder: Path, model_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "_free_bytes", lambda _: None)
+    monkeypatch.setattr(loading, "free_bytes", lambda _: None)
     assert load(model_name, folder).speak(Request("Hello.", 1), None, lambda: None).tokens
 
 
 def test_free_memory_is_known_here() -> None:
-    free = loading._free_bytes("cpu")
+    free = loading.free_bytes("cpu")
     assert free is not None
     assert 10**6 < free < 10**14
 
@@ -275,7 +275,7 @@ def test_chinese_is_spoken_where_its_segmenter_cannot_be_had(
     engine = load(model_name, folder)
     vocabulary = json.loads((folder / "grapheme_mtl_merged_expanded_v1.json").read_text("utf-8"))["model"]["vocab"]
     marks = [vocabulary[f"[cj_{letter}]"] for letter in "onf.vnd."]
-    ids = engine._text_tokens(Request("你好", 1, "zh"))[0].tolist()
+    ids = engine.text_tokens(Request("你好", 1, "zh"))[0].tolist()
     assert ids == [255, vocabulary["[zh]"], *marks, vocabulary["."], 0]
     assert len(engine.speak(Request("你好", 1, "zh"), None, lambda: None).samples)
     assert no_hub == []

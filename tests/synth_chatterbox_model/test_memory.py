@@ -13,7 +13,7 @@ from typing import Final
 import psutil
 import torch
 
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.models import MODELS
 
 REQUESTS: Final = 200

@@ -12,7 +12,7 @@ import torch
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.speech.parameters import check_parameters
 from chatterbox_api_core.types import Capabilities
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
 from chatterbox_api_synth_chatterbox.models import MODELS, max_tokens
 
 SPECS: Final = [(name, spec) for name, model in MODELS.items() for spec in model.params]
@@ -25,9 +25,9 @@ def checked(name: str, params: dict[str, Any]) -> dict[str, Any]:
         supports_cloning=True,
         languages=model.languages,
         sample_rate_hz=24_000,
-        concurrent=1,
+        max_concurrency=1,
         max_chars=300,
-        params=model.params,
+        parameters=model.params,
     )
     return check_parameters(params, capabilities=declared)
 
@@ -38,14 +38,14 @@ def speak(engine: Engine, text: str = "Hello.", /, **params: Any) -> torch.Tenso
 
 def with_own(engine: Engine, part: str) -> tuple[Engine, Any]:
     """An engine whose t3 or s3gen is its own, to plant faults in."""
-    tts = copy.copy(engine._tts)
+    tts = copy.copy(engine.tts)
     setattr(tts, part, copy.deepcopy(getattr(tts, part)))
-    return Engine(tts, engine._model), getattr(tts, part)
+    return Engine(tts, engine.model), getattr(tts, part)
 
 
 def test_the_declared_values_are_upstreams_own(engine: Engine) -> None:
     """Of chatterbox-tts 0.1.7; of another release, its own are taken, whatever is declared."""
-    assert engine._params(Request("", 0)) == {spec.name: spec.default for spec in engine._model.params}
+    assert engine.parameters(Request("", 0)) == {spec.name: spec.default for spec in engine.model.params}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_values_beyond_are_refused_by_the_services_check(name: str, value: float
     [("temperature", 0.0), ("repetition_penalty", 0.0), ("top_p", -0.5), ("min_p", 1.1), ("top_k", 0)],
 )
 def test_values_beyond_are_refused_by_the_engine_itself(engine: Engine, name: str, value: float) -> None:
-    if name in {spec.name for spec in engine._model.params}:
+    if name in {spec.name for spec in engine.model.params}:
         with pytest.raises(ValueError, match=rf"{name}|penalty"):
             speak(engine, "Hello.", **{name: value})
     else:
@@ -112,7 +112,7 @@ def test_values_beyond_are_refused_by_the_engine_itself(engine: Engine, name: st
 
 @pytest.mark.parametrize("name", ["temperature", "cfg_weight", "exaggeration"])
 def test_what_is_no_number_is_never_drawn_from(engine: Engine, name: str) -> None:
-    if name in {spec.name for spec in engine._model.params}:
+    if name in {spec.name for spec in engine.model.params}:
         expected = speak(engine)
         with pytest.raises((FloatingPointError, ValueError)):
             speak(engine, "Hello.", **{name: math.nan})
@@ -145,7 +145,7 @@ def test_text_of_more_positions_than_there_are_is_refused(engine: Engine) -> Non
     with pytest.raises(InvalidInput) as caught:
         speak(engine, "a" * 3000)
     assert caught.value.code == "text_too_long"
-    assert "the model takes 2048" in caught.value.message
+    assert "the model takes at most 2048" in caught.value.message
     assert torch.equal(speak(engine), expected)
 
 
@@ -196,7 +196,7 @@ def test_strange_texts_can_be_spoken(engine: Engine, text: str) -> None:
 def test_all_languages_can_be_spoken(engine: Engine) -> None:
     heads: dict[str, int] = {}
     for language in MODELS["multilingual"].languages:
-        heads[language.tag] = int(engine._text_tokens(Request("1", 1, language.tag))[0, 1])
+        heads[language.tag] = int(engine.text_tokens(Request("1", 1, language.tag))[0, 1])
     assert len(set(heads.values())) == 23, "each has a mark of its own before the text"
 
 

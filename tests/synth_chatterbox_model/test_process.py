@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, SynthesisFailed, Unavailable
-from chatterbox_api_synth_chatterbox.loading import load_engine
+from chatterbox_api_synth_chatterbox.child.loading import load_engine
 from chatterbox_api_synth_chatterbox.models import MODELS
 from chatterbox_api_synth_chatterbox.supervisor import ModelSupervisor
 from chatterbox_api_worker.frames import error_from_frame, error_to_frame

@@ -117,5 +117,5 @@ print("torch" in sys.modules)
     )
     lines = done.stdout.splitlines()
     assert lines[0] == "[]"
-    assert "it would fetch 3.2 GB of weights" in lines[1]
+    assert "it would download 3.2 GB of weights" in lines[1]
     assert lines[2:] == ["OnRequest"] * 4 + ["Ready()", "OnRequest", "False"]

@@ -23,26 +23,26 @@ import pytest_asyncio
 
 from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_core.plugins import Ready
-from chatterbox_api_core.types import ClipLimits, Pcm, WatermarkFinding
+from chatterbox_api_core.types import ClipLimits, EncodeOptions, Pcm, WatermarkFinding
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
-from chatterbox_api_synth_chatterbox.detector import HEARD_S, THRESHOLD, PerthDetector
-from chatterbox_api_synth_chatterbox.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.engine import Engine, Request
+from chatterbox_api_synth_chatterbox.child.watermark_jobs import load
+from chatterbox_api_synth_chatterbox.detector import JUDGED_S, THRESHOLD, PerthDetector
 from chatterbox_api_synth_chatterbox.models import RATE_HZ
 from chatterbox_api_synth_chatterbox.perth_plugin import plugin
-from chatterbox_api_synth_chatterbox.watermark_jobs import load
 from chatterbox_api_testkit.sounds import voice_like
 from chatterbox_api_worker.serving import JobContext
 from chatterbox_api_worker.spec import Timeouts
 
 FILES: Final = ("wav", "mp3", "flac", "ogg", "opus", "aac", "m4a", "webm")
-TEMPOS: Final[tuple[dict[str, Any], ...]] = ({"tempo": 0.5}, {"tempo": 0.8}, {"tempo": 1.25}, {"tempo": 2.0})
-EFFECTS: Final[tuple[dict[str, Any], ...]] = (
-    {"loudness_lufs": -30.0},
-    {"out_rate_hz": 8_000},
-    {"out_rate_hz": 48_000},
-    {"trim": True},
+TEMPOS: Final = tuple(EncodeOptions(tempo=tempo) for tempo in (0.5, 0.8, 1.25, 2.0))
+EFFECTS: Final[tuple[EncodeOptions, ...]] = (
+    EncodeOptions(loudness_lufs=-30.0),
+    EncodeOptions(sample_rate_hz=8_000),
+    EncodeOptions(sample_rate_hz=48_000),
+    EncodeOptions(trim=True),
 )
 ANY: Final = ClipLimits(min_duration_s=0.5)
 
@@ -56,23 +56,25 @@ def array(sound: Pcm) -> Any:
     return np.asarray(sound.samples)
 
 
-def through(sound: Pcm, name: str, **effects: Any) -> Pcm:
+def through(sound: Pcm, name: str, options: EncodeOptions | None = None) -> Pcm:
     """Encoded as the service would, at the encoder's defaults, and decoded as an upload would be."""
     encoder = next(found for found in (PyavEncoder(), SoundfileEncoder()) if name in {f.name for f in found.formats})
     chosen = next(offered for offered in encoder.formats if offered.name == name)
     sink = BytesIO()
-    encoding = encoder.open(chosen, sink, sample_rate_hz=sound.sample_rate_hz, complete=True, **effects)
-    encoding.feed(sound)
-    encoding.finish()
+    stream_encoder = encoder.open(
+        chosen, sink, input_rate_hz=sound.sample_rate_hz, streaming=False, options=options or EncodeOptions()
+    )
+    stream_encoder.encode(sound)
+    stream_encoder.flush()
     return InProcessClipReader().decode(sink.getvalue(), limits=ANY).pcm
 
 
-def handled(sound: Pcm, *more: dict[str, Any]) -> Iterator[tuple[str, Pcm]]:
+def handled(sound: Pcm, *more: EncodeOptions) -> Iterator[tuple[str, Pcm]]:
     """A sound after each format, and after each effect and `more` of them."""
     for name in FILES:
         yield name, through(sound, name)
     for effect in (*EFFECTS, *more):
-        yield str(effect), through(sound, "wav", **effect)
+        yield str(effect), through(sound, "wav", effect)
 
 
 @cache
@@ -223,9 +225,9 @@ async def test_what_is_no_sound_carries_no_mark(detector: PerthDetector) -> None
 
 async def test_only_the_beginning_of_a_long_sound_is_heard(detector: PerthDetector) -> None:
     passage = array(marked(speech_like(0)))
-    silence = np.zeros(round(HEARD_S * RATE_HZ), np.float32)
+    silence = np.zeros(round(JUDGED_S * RATE_HZ), np.float32)
     found = await detector.detect(pcm(np.concatenate([silence, passage])))
-    assert (found.marked, found.duration_s) == (False, HEARD_S)
+    assert (found.marked, found.duration_s) == (False, JUDGED_S)
     assert (await detector.detect(pcm(np.concatenate([passage, silence])))).marked
 
 

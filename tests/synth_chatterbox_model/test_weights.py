@@ -92,8 +92,8 @@ def test_what_a_model_needs_is_fetched_and_nothing_else(hub: Hub) -> None:
     assert weights.download(MODELS["multilingual"], lines.append) == hub.folder
     assert set(hub.fetched) == LISTED.keys() - {"README.md", "t3_mtl23ls_v3.safetensors"}
     assert hub.fetched[:2] == ["conds.pt", "Cangjie5_TC.json"], "a download that broke off here would count as whole"
-    assert lines[2] == "fetching ve.pt, 6 MB, 0 % done"
-    assert lines[4] == "fetching s3gen.pt, 1057 MB, 67 % done"
+    assert lines[2] == "downloading ve.pt, 6 MB, 0 % done"
+    assert lines[4] == "downloading s3gen.pt, 1057 MB, 67 % done"
     assert weights.missing_files(MODELS["multilingual"], hub.folder) == ()
 
 
@@ -122,9 +122,9 @@ def test_a_long_file_is_told_of_every_few_seconds(hub: Hub, monkeypatch: pytest.
     weights.download(MODELS["multilingual"], lambda line: lines.append((clock[0], line)))
     assert max(after - before for (before, _), (after, _) in itertools.pairwise(lines)) <= 4.0
     of_t3 = [line for _, line in lines if "t3_mtl23ls_v2" in line]
-    assert of_t3[0] == "fetching t3_mtl23ls_v2.safetensors, 2144 MB, 0 % done"
-    assert of_t3[1] == "fetching t3_mtl23ls_v2.safetensors, 429 MB have come, 13 % done"
-    assert of_t3[-1] == "fetching t3_mtl23ls_v2.safetensors, 2144 MB have come, 67 % done"
+    assert of_t3[0] == "downloading t3_mtl23ls_v2.safetensors, 2144 MB, 0 % done"
+    assert of_t3[1] == "downloading t3_mtl23ls_v2.safetensors, 429 MB received, 13 % done"
+    assert of_t3[-1] == "downloading t3_mtl23ls_v2.safetensors, 2144 MB received, 67 % done"
 
 
 def test_a_quick_file_is_told_of_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_a_full_disk_is_not_taken_for_a_missing_network(hub: Hub) -> None:
 
 def test_a_file_that_did_not_come_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda _, filename: str(hub.folder / filename))
-    with pytest.raises(Unavailable, match=r"ve\.pt, .* did not come"):
+    with pytest.raises(Unavailable, match=r"ve\.pt, .* did not arrive"):
         weights.download(MODELS["multilingual"], lambda _: None)
 
 

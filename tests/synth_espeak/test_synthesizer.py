@@ -70,7 +70,7 @@ async def test_a_silent_clip_is_the_default_voice() -> None:
         assert pitch_hz(silent) == pytest.approx(pitch_hz(await collect(engine.speak(Utterance(SENTENCE), None))), 0.05)
 
 
-def children_of_espeak(module: str = "child") -> list[psutil.Process]:
+def children_of_espeak(module: str = "speech_worker") -> list[psutil.Process]:
     """The engine's processes, among those that other tests may keep."""
     found = []
     for child in psutil.Process().children():

@@ -14,6 +14,8 @@ from chatterbox_api_core.errors import ConfigurationError, InvalidAudio, Synthes
 from chatterbox_api_worker.serving import Job, JobContext, Worker, serve
 
 KEPT: list[Any] = []
+FRAMES = os.dup(1) if __name__ == "__main__" else -1
+"""The pipe of the frames, before `serve` makes another file of standard output."""
 
 
 def load(config: dict[str, Any], report: Any) -> dict[str, Job]:
@@ -107,7 +109,7 @@ def fill(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 @job
 def garbage(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
     """Write beside the frames."""
-    os.write(int(os.environ["TEST_FRAMES"]), bytes.fromhex(header["data"]))
+    os.write(FRAMES, bytes.fromhex(header["data"]))
     time.sleep(600)
     return {}, b""
 
@@ -136,9 +138,12 @@ def fail(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[d
 
 @job
 def threads(header: dict[str, Any], payload: bytes, context: JobContext) -> tuple[dict[str, Any], bytes]:
-    (worker,) = (each for each in gc.get_objects() if isinstance(each, Worker))
-    cancelled = sum(worker.is_cancelled(number) for number in range(1000))
-    return {"count": threading.active_count(), "cancelled": cancelled}, b""
+    return {"count": threading.active_count(), "cancelled": this_worker().cancellation_count}, b""
+
+
+def this_worker() -> Worker:
+    """The one that `serve` has made in this process."""
+    return next(each for each in gc.get_objects() if isinstance(each, Worker))
 
 
 def failure(error: Exception) -> tuple[SynthesisFailed, bool]:

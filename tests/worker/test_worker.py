@@ -18,6 +18,7 @@ import pytest
 from worker.conftest import PATIENT, TESTS, Supervised, freeze, spec_of
 
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, SynthesisFailed, Unavailable
+from chatterbox_api_worker.handle import WorkerHandle, WorkerState
 from chatterbox_api_worker.process import WorkerProcess
 from chatterbox_api_worker.spec import Cause, JobLimits, Timeouts, WorkerExited
 from chatterbox_api_worker.supervisor import Supervisor
@@ -62,8 +63,8 @@ async def test_payloads_come_back_as_they_were_sent(size: int, supervised: Super
         ({"do": "garbage", "data": OTHER_JOB.hex()}, Cause.INVALID_FRAME, "invalid frame"),
         ({"do": "garbage", "data": "ff" * 64}, Cause.INVALID_FRAME, "invalid frame"),
         ({"do": "garbage", "data": NESTED.hex()}, Cause.INVALID_FRAME, "invalid frame"),
-        ({"do": "answer", "size": 5000}, Cause.ANSWER_TOO_LARGE, "answered with too much"),
-        ({"do": "count", "pieces": 100, "size": 100}, Cause.ANSWER_TOO_LARGE, "answered with too much"),
+        ({"do": "answer", "size": 5000}, Cause.ANSWER_TOO_LARGE, "sent too large an answer"),
+        ({"do": "count", "pieces": 100, "size": 100}, Cause.ANSWER_TOO_LARGE, "sent too large an answer"),
         ({"do": "sleep", "for_s": 600}, Cause.DEADLINE, "took longer than 0.5 s and was stopped"),
         ({"do": "deaf"}, Cause.DEADLINE, "took longer than 0.5 s"),
         ({"do": "steps", "count": 100_000}, Cause.DEADLINE, "took longer than 0.5 s"),
@@ -283,17 +284,16 @@ async def test_a_payload_that_does_not_fit_into_memory_fails_its_own_job(supervi
 async def test_a_frame_that_the_worker_cannot_read_is_told_in_the_log(
     supervised: Supervised, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    processes, write = [], WorkerProcess.write
-
-    def writing(process: WorkerProcess, *frame: Any) -> None:
-        processes.append(process)
-        write(process, *frame)
-
-    monkeypatch.setattr(WorkerProcess, "write", writing)
+    """The frame of a ping is replaced."""
     async with supervised() as worker:
         async with aclosing(worker.stream({"do": "count", "pieces": 10**6, "pause_s": 0.05})) as pieces:
             await anext(pieces)
-            write(processes[-1], struct.pack("<II", 9, 0) + b"no header")
+            write = WorkerProcess.write
+            no_frame = struct.pack("<II", 9, 0) + b"no header"
+            with monkeypatch.context() as patched:
+                patched.setattr(WorkerProcess, "write", lambda process, start, payload=b"": write(process, no_frame))
+                with pytest.raises(Unavailable):
+                    await worker.check(within_s=10)
             with pytest.raises(WorkerExited, match="exited with code 1"):
                 async for _ in pieces:
                     pass
@@ -444,3 +444,29 @@ async def test_signals_for_the_whole_service_are_left_to_the_parent(
         assert worker.pid is not None
         os.kill(worker.pid, number)
         await job
+
+
+async def test_a_handle_tells_in_which_state_its_worker_is() -> None:
+    handle = await WorkerHandle.start(spec_of(), timeouts=PATIENT)
+
+    def state() -> WorkerState:
+        return handle.state
+
+    try:
+        assert state() is WorkerState.LOADING
+        await handle.ready
+        assert state() is WorkerState.IDLE
+        async with aclosing(handle.stream({"do": "count", "pieces": 2, "pause_s": 0.01})) as pieces:
+            await anext(pieces)
+            assert state() is WorkerState.WORKING
+            assert [header["event"] async for header, _ in pieces][-1] == "done"
+        assert state() is WorkerState.IDLE
+        closing = asyncio.create_task(handle.close("It is no longer needed."))
+        await asyncio.sleep(0)
+        assert state() is WorkerState.STOPPING
+        with pytest.raises(WorkerExited, match="no longer needed"):
+            await anext(handle.stream({"do": "echo"}))
+        await closing
+    finally:
+        await handle.close("The test is over.")
+    assert state() is WorkerState.EXITED

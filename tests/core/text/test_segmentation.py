@@ -145,7 +145,7 @@ def test_a_character_and_its_marks_stay_together() -> None:
 def test_a_blank_text_is_refused(text: str, text_format: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_text(text, max_chars=100, text_format=text_format)
-    assert (caught.value.code, caught.value.field) == ("empty_input", "input")
+    assert (caught.value.code, caught.value.field) == ("empty_input", "text")
 
 
 def test_too_long_and_unknown_formats_are_refused() -> None:

@@ -20,7 +20,7 @@ def spoken(text: str) -> list[str]:
 def refused(text: str) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
         check_text(text, max_chars=1_000_000, text_format="ssml")
-    assert (caught.value.code, caught.value.field) == ("invalid_ssml", "input")
+    assert (caught.value.code, caught.value.field) == ("invalid_ssml", "text")
     return caught.value
 
 

@@ -36,7 +36,7 @@ class _Faulty(SourceFileLoader):
         module.Engine.speak = faulty
 
 
-_LOADERS = {"chatterbox": _Shrinking, "chatterbox_api_synth_chatterbox.engine": _Faulty}
+_LOADERS = {"chatterbox": _Shrinking, "chatterbox_api_synth_chatterbox.child.engine": _Faulty}
 
 
 class _Finder:

@@ -7,7 +7,7 @@ import struct
 from typing import Final
 
 from chatterbox_api_core.ports import ByteSink
-from chatterbox_api_core.types import AudioFormat, Effect, Pcm
+from chatterbox_api_core.types import AudioFormat, Effect, EncodeOptions, Pcm
 
 __all__ = ["AU", "AuEncoder"]
 
@@ -28,27 +28,24 @@ class AuEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        sample_rate_hz: int,
-        complete: bool,
-        tempo: float = 1.0,
-        loudness_lufs: float | None = None,
-        trim: bool = False,
-        out_rate_hz: int | None = None,
-    ) -> _AuEncoding:
-        return _AuEncoding(sink, sample_rate_hz, complete=complete)
+        input_rate_hz: int,
+        streaming: bool,
+        options: EncodeOptions,
+    ) -> _AuStreamEncoder:
+        return _AuStreamEncoder(sink, input_rate_hz, streaming=streaming)
 
 
-class _AuEncoding:
-    def __init__(self, sink: ByteSink, sample_rate_hz: int, *, complete: bool) -> None:
-        self._sink, self._rate_hz, self._complete = sink, sample_rate_hz, complete
+class _AuStreamEncoder:
+    def __init__(self, sink: ByteSink, sample_rate_hz: int, *, streaming: bool) -> None:
+        self._sink, self._rate_hz, self._streaming = sink, sample_rate_hz, streaming
         self._size_bytes = 0
         sink.write(_header(sample_rate_hz, _UNKNOWN_SIZE))
 
-    def feed(self, pcm: Pcm) -> None:
+    def encode(self, pcm: Pcm) -> None:
         self._size_bytes += self._sink.write(_to_s16be(pcm))
 
-    def finish(self) -> None:
-        if self._complete:
+    def flush(self) -> None:
+        if not self._streaming:
             self._sink.seek(0)
             self._sink.write(_header(self._rate_hz, self._size_bytes))
 

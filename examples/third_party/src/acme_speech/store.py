@@ -18,10 +18,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from chatterbox_api_core.errors import ConfigurationError, NameTaken, NotFound, StorageFailed, Unavailable
+from chatterbox_api_core.aio import run_to_completion
+from chatterbox_api_core.errors import ConfigurationError, StorageFailed, Unavailable
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name
-from chatterbox_api_core.voices.revisions import amended, created, replaced
+from chatterbox_api_core.voices.revisions import created, replaced, updated
+from chatterbox_api_core.voices.store_errors import name_taken, voice_damaged, voice_gone
 
 __all__ = ["FolderStore"]
 
@@ -63,7 +65,7 @@ class FolderStore:
             return await asyncio.to_thread(self._clip(voice.sha256).read_bytes)
         except OSError as error:
             self._library.same(voice)
-            raise StorageFailed("A stored clip cannot be read.", code="voice_damaged", field="voice") from error
+            raise voice_damaged(voice) from error
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
         voice = created(draft, audio)
@@ -77,7 +79,7 @@ class FolderStore:
 
     async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
         def change(library: _Library) -> _Library:
-            return library.having(amended(library.known(voice_id), changes))
+            return library.having(updated(library.known(voice_id), changes))
 
         return (await self._change(change)).voices[voice_id]
 
@@ -97,12 +99,7 @@ class FolderStore:
     async def _change(self, change: Callable[[_Library], _Library], audio: VoiceAudio | None = None) -> _Library:
         """What a thread has begun cannot be called back: whoever is cancelled leaves when it is done."""
         running = asyncio.get_running_loop().run_in_executor(self._writer, self._commit, change, audio)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait((running,))
-            running.exception()
-            raise
+        return await run_to_completion(running)
 
     def _commit(self, change: Callable[[_Library], _Library], audio: VoiceAudio | None) -> _Library:
         before, after = self._library, change(self._library)
@@ -138,8 +135,7 @@ class _Library:
         for voice in self.voices.values():
             for name in (voice.name, *voice.aliases):
                 if self.owners.setdefault(canonical_name(name), voice.id) != voice.id:
-                    field = "name" if name == voice.name else "alias"
-                    raise NameTaken(f"Another voice answers to {name!r}.", field=field)
+                    raise name_taken(name, wanted_by=voice)
 
     def having(self, voice: Voice) -> _Library:
         return _Library({**self.voices, voice.id: voice}.values(), self.default)
@@ -149,13 +145,13 @@ class _Library:
 
     def known(self, voice_id: str) -> Voice:
         if voice_id not in self.voices:
-            raise NotFound(f"There is no voice {voice_id!r}.", field="voice")
+            raise voice_gone(voice_id)
         return self.voices[voice_id]
 
     def same(self, voice: Voice) -> None:
         """Raise NotFound unless the voice has still this clip."""
         if self.known(voice.id).sha256 != voice.sha256:
-            raise NotFound(f"The voice {voice.id!r} has another clip by now.", field="voice")
+            raise voice_gone(voice.id)
 
     def hashes(self) -> set[str]:
         return {voice.sha256 for voice in self.voices.values()}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from itertools import accumulate, pairwise
 
+from chatterbox_api_core.aio import LruCache
 from chatterbox_api_core.types import Capabilities, Pcm, Utterance, VoicePrompt
 
 __all__ = ["BuzzSynthesizer"]
@@ -21,12 +21,17 @@ class BuzzSynthesizer:
 
     def __init__(self, *, letter_ms: int = 60) -> None:
         self._letter_s = letter_ms / 1000
-        self._known_hz: OrderedDict[str, float] = OrderedDict()
+        self._known_hz = LruCache[str, float](_KEPT_VOICES)
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            supports_cloning=False, languages=(), sample_rate_hz=_RATE_HZ, concurrent=4, max_chars=300, speed=(0.5, 2.0)
+            supports_cloning=False,
+            languages=(),
+            sample_rate_hz=_RATE_HZ,
+            max_concurrency=4,
+            max_chars=300,
+            speed=(0.5, 2.0),
         )
 
     async def ready(self) -> None:
@@ -42,13 +47,10 @@ class BuzzSynthesizer:
 
     async def _hz_of(self, prompt: VoicePrompt) -> float:
         """Measured once per clip; the clips used last are remembered."""
-        if prompt.key not in self._known_hz:
-            pcm = await prompt.pcm()
-            self._known_hz[prompt.key] = await asyncio.to_thread(_pitch_hz, pcm)
-        self._known_hz.move_to_end(prompt.key)
-        hz = self._known_hz[prompt.key]
-        while len(self._known_hz) > _KEPT_VOICES:
-            self._known_hz.popitem(last=False)
+        if (known_hz := self._known_hz.get(prompt.key)) is not None:
+            return known_hz
+        pcm = await prompt.pcm()
+        hz = self._known_hz[prompt.key] = await asyncio.to_thread(_pitch_hz, pcm)
         return hz
 
 

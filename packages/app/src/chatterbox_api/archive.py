@@ -1,80 +1,105 @@
 """Voices in one file, for backups and for moving: a zip of the clips and of `voices.json`.
 
-Nothing is ever unpacked to a path: clips are read by the name that `voices.json` gives them, within limits, and
-taken in by the library, which reads them as it reads any upload. `Members` finds both in a zip that was unpacked and
-packed again, too.
+Nothing is ever unpacked to a path. Clips are read by the names that `voices.json` has for them, within limits, and the
+library reads them as it reads any upload. `ArchiveMembers` finds both also in a zip that was unpacked and packed again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 import zipfile
 import zlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from chatterbox_api.archive_members import MANIFEST, Members, unreadable
+from chatterbox_api.archive_manifest import ArchiveEntry, decode_manifest, encode_manifest
+from chatterbox_api.archive_members import MANIFEST, ArchiveMembers, unreadable
 from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound
 from chatterbox_api_core.formats import CLIP_EXTENSIONS
-from chatterbox_api_core.types import Voice
+from chatterbox_api_core.types import ClipLimits, Voice
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.voices.names import canonical_name
 
 __all__ = ["read_archive", "write_archive"]
 
-_SCHEMA: Final = 1
 _MAX_MANIFEST_BYTES: Final = 16 * 2**20
-_MAX_CLIP_BYTES: Final = 10 * 2**20
+_MAX_CLIP_BYTES: Final = ClipLimits().max_bytes
+_DISPLAY_NAMES: Final = 10
 
 
 async def write_archive(
     library: VoiceLibrary, voices: Sequence[Voice], path: Path
 ) -> list[tuple[Voice, ChatterboxError]]:
-    """Write these voices, and return those whose clip cannot be read, each with the reason.
+    """Write these voices, and return those whose clip cannot be read, each with its error.
 
-    The file appears under its name only when it is whole.
+    The file appears under its name only when it is complete.
+
+    Raises:
+        OSError: the file cannot be written.
+        ChatterboxError: the library cannot be read.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     part = Path(name)
-    default = await library.default()
-    entries: list[dict[str, Any]] = []
-    left_out: list[tuple[Voice, ChatterboxError]] = []
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for number, voice in enumerate(voices):
-                try:
-                    voice, data = await _at_present(library, voice)
-                except ChatterboxError as error:
-                    left_out.append((voice, error))
-                    continue
-                clip = f"clips/{number:06}{CLIP_EXTENSIONS.get(voice.media_type, '')}"
-                archive.writestr(clip, data)
-                entries.append(
-                    {
-                        "clip": clip,
-                        "sha256": voice.sha256,
-                        "name": voice.name,
-                        "aliases": list(voice.aliases),
-                        "language": voice.language,
-                        "consent": voice.consent,
-                        "filename": voice.filename,
-                        "default": default is not None and default.id == voice.id,
-                    }
-                )
-            manifest = {"schema": _SCHEMA, "voices": entries}
-            archive.writestr(MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+            left_out = await _write_voices(library, voices, archive)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return left_out
 
 
-async def _at_present(library: VoiceLibrary, voice: Voice) -> tuple[Voice, bytes]:
-    """A voice with its clip, both of one moment: it may have been replaced since it was listed."""
+async def read_archive(library: VoiceLibrary, path: Path, *, existing: str) -> AsyncGenerator[str, None]:
+    """Import the voices one by one, and yield a line with the result of each.
+
+    Args:
+        existing: what to do with a voice whose name the library has. `refuse` raises NameTaken before anything is
+            imported; `skip` leaves the library's voice as it is; `replace` gives it the clip, the language, the
+            consent and the aliases of the archive.
+
+    Raises:
+        InvalidInput: `invalid_archive`, the file is no archive, is damaged or is incomplete.
+        NameTaken: with `refuse`, the library has one of the names.
+        ChatterboxError: the library refuses a voice; those before it have been imported.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = ArchiveMembers(archive, path)
+            entries = _read_entries(members, path)
+            if existing == "refuse":
+                await _refuse_existing(library, entries)
+            for entry in entries:
+                data = _read_clip(members, entry, path)
+                yield await _import(library, entry, data, replace=existing == "replace")
+    except (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error, EOFError) as error:
+        raise unreadable(path, "it is damaged, or was not exported by this program") from error
+
+
+async def _write_voices(
+    library: VoiceLibrary, voices: Sequence[Voice], archive: zipfile.ZipFile
+) -> list[tuple[Voice, ChatterboxError]]:
+    default = await library.default()
+    entries: list[ArchiveEntry] = []
+    left_out: list[tuple[Voice, ChatterboxError]] = []
+    for number, voice in enumerate(voices):
+        try:
+            current, data = await _read_current(library, voice)
+        except ChatterboxError as error:
+            left_out.append((voice, error))
+            continue
+        clip = f"clips/{number:06}{CLIP_EXTENSIONS.get(current.media_type, '')}"
+        archive.writestr(clip, data)
+        is_default = default is not None and default.id == current.id
+        entries.append(ArchiveEntry.of(current, clip=clip, default=is_default))
+    archive.writestr(MANIFEST, encode_manifest(entries))
+    return left_out
+
+
+async def _read_current(library: VoiceLibrary, voice: Voice) -> tuple[Voice, bytes]:
+    """A voice with its clip, both of the same revision: it may have been replaced since it was listed."""
     try:
         return voice, await library.read_clip(voice)
     except NotFound:
@@ -82,107 +107,84 @@ async def _at_present(library: VoiceLibrary, voice: Voice) -> tuple[Voice, bytes
         return current, await library.read_clip(current)
 
 
-async def read_archive(library: VoiceLibrary, path: Path, *, existing: str) -> AsyncGenerator[str, None]:
-    """Take the voices in, one by one, and yield a line for each that says what became of it.
-
-    Args:
-        existing: what becomes of a voice whose name is there already. `refuse` raises NameTaken before anything is
-            taken in; `skip` leaves the one that is there; `replace` gives it the clip, the language, the consent and
-            the aliases of the archive.
-    """
+def _read_entries(members: ArchiveMembers, path: Path) -> list[ArchiveEntry]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = Members(archive, path)
-            entries = _entries(members, path)
-            if existing == "refuse":
-                await _refuse_taken(library, entries)
-            for entry in entries:
-                yield await _take_in(library, entry, _clip(members, entry, path), replace=existing == "replace")
-    except (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error, EOFError) as error:
-        raise unreadable(path, "it is damaged, or was not exported by this program") from error
+        return decode_manifest(members.read(MANIFEST, _MAX_MANIFEST_BYTES))
+    except ValueError as error:
+        raise unreadable(path, str(error)) from error
 
 
-async def _refuse_taken(library: VoiceLibrary, entries: list[dict[str, Any]]) -> None:
-    names = [name for entry in entries for name in (entry["name"], *entry["aliases"])]
+def _read_clip(members: ArchiveMembers, entry: ArchiveEntry, path: Path) -> bytes:
+    data = members.read(entry.clip, _MAX_CLIP_BYTES)
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise unreadable(path, f"the clip of {entry.name!r} is damaged")
+    return data
+
+
+async def _refuse_existing(library: VoiceLibrary, entries: Sequence[ArchiveEntry]) -> None:
+    names = [name for entry in entries for name in (entry.name, *entry.aliases)]
     taken = [name for name in names if await library.find(name) is not None]
     if taken:
         raise NameTaken(
-            f"There are voices already that answer to {', '.join(map(repr, taken[:10]))}; nothing was taken in.",
+            f"The library has voices that answer to {', '.join(map(repr, taken[:_DISPLAY_NAMES]))}; nothing was "
+            "imported.",
             field="name",
             remedy="Use --existing skip or --existing replace.",
         )
 
 
-async def _take_in(library: VoiceLibrary, entry: dict[str, Any], data: bytes, *, replace: bool) -> str:
-    name, language, consent = entry["name"], entry.get("language"), entry.get("consent")
-    notes = []
-    if language and not library.knows_language(language):  # as voices could have it before tags were checked
+async def _import(library: VoiceLibrary, entry: ArchiveEntry, data: bytes, *, replace: bool) -> str:
+    """Import one voice, and return the line that says how."""
+    existing = await library.find(entry.name)
+    if existing is not None and canonical_name(existing.name) != canonical_name(entry.name):
+        return f"skipped: {entry.name} (it is another name of {existing.name!r})"
+    if existing is not None and not replace:
+        return f"skipped: {entry.name}"
+    language, notes = entry.language, []
+    if language and not library.knows_language(language):  # versions that did not check tags have exported it
         notes.append(f"language {language!r}, which is no language tag")
         language = None
-    filename = entry.get("filename") or ""
-    there = await library.find(name)
-    if there is not None and canonical_name(there.name) != canonical_name(name):
-        return f"skipped: {name} (it is another name of {there.name!r})"
-    if there is not None and not replace:
-        return f"skipped: {name}"
-    free, taken = await _sorted_aliases(library, entry["aliases"], there)
-    if there is None:
-        voice, _ = await library.create(
-            name, data, filename=filename, aliases=tuple(free), language=language, consent=consent
-        )
-    else:
-        voice, _ = await library.change(there.id, language=language, consent=consent, data=data, filename=filename)
-        for alias in free:
-            voice = await library.add_alias(voice.id, alias)
-    if entry.get("default") and await library.default() is None:
-        await library.set_default(voice.id)
+    free, taken = await _sort_aliases(library, entry.aliases, existing)
     if taken:
-        notes.append(f"{', '.join(map(repr, taken))}, which others have")
+        notes.append(f"{', '.join(map(repr, taken))}, which other voices have")
+    voice = await _write(library, entry, data, existing, aliases=free, language=language)
+    if entry.default and await library.default() is None:
+        await library.set_default(voice.id)
     without = f" (without {'; without '.join(notes)})" if notes else ""
-    return f"{'added' if there is None else 'replaced'}: {name}{without}"
+    return f"{'added' if existing is None else 'replaced'}: {entry.name}{without}"
 
 
-async def _sorted_aliases(
-    library: VoiceLibrary, aliases: list[str], there: Voice | None
-) -> tuple[list[str], list[str]]:
-    """Those that can be given to the voice, and those that others have."""
+async def _write(
+    library: VoiceLibrary,
+    entry: ArchiveEntry,
+    data: bytes,
+    existing: Voice | None,
+    *,
+    aliases: tuple[str, ...],
+    language: str | None,
+) -> Voice:
+    filename = entry.filename or ""
+    if existing is None:
+        voice, _ = await library.create(
+            entry.name, data, filename=filename, aliases=aliases, language=language, consent=entry.consent
+        )
+        return voice
+    voice, _ = await library.change(existing.id, language=language, consent=entry.consent, data=data, filename=filename)
+    for alias in aliases:
+        voice = await library.add_alias(voice.id, alias)
+    return voice
+
+
+async def _sort_aliases(
+    library: VoiceLibrary, aliases: Sequence[str], existing: Voice | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The aliases that the voice can get, and those that other voices have."""
     free: list[str] = []
     taken: list[str] = []
     for alias in aliases:
         owner = await library.find(alias)
         if owner is None:
             free.append(alias)
-        elif there is None or owner.id != there.id:
+        elif existing is None or owner.id != existing.id:
             taken.append(alias)
-    return free, taken
-
-
-def _entries(members: Members, path: Path) -> list[dict[str, Any]]:
-    try:
-        manifest = json.loads(members.read(MANIFEST, _MAX_MANIFEST_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise unreadable(path, f"its {MANIFEST} is damaged") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != _SCHEMA:
-        raise unreadable(path, "it was exported by another version")
-    entries = manifest.get("voices")
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("name", "clip", "sha256"))
-        for entry in entries
-    ):
-        raise unreadable(path, f"its {MANIFEST} is incomplete")
-    for entry in entries:
-        if not isinstance(entry.get("aliases", []), list):
-            raise unreadable(path, f"its {MANIFEST} is incomplete")
-    for entry in entries:
-        entry["aliases"] = [alias for alias in entry.get("aliases") or () if isinstance(alias, str)]
-        for key in ("language", "consent", "filename"):
-            if not isinstance(entry.get(key), str):
-                entry[key] = None
-    return entries
-
-
-def _clip(members: Members, entry: dict[str, Any], path: Path) -> bytes:
-    data = members.read(entry["clip"], _MAX_CLIP_BYTES)
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise unreadable(path, f"the clip of {entry['name']!r} is damaged")
-    return data
+    return tuple(free), tuple(taken)

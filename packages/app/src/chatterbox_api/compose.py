@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chatterbox_api import settings
-from chatterbox_api.choosing import chosen, not_set_up
+from chatterbox_api.adapter_selection import select_adapters, unusable_reason
 from chatterbox_api_core.errors import ChatterboxError, ConfigurationError, InvalidAudio, PluginError
 from chatterbox_api_core.plugins import (
     CLIP_CACHES,
@@ -28,10 +28,19 @@ from chatterbox_api_core.speech.spool import SpoolBudget
 from chatterbox_api_core.types import Clip, ClipLimits
 from chatterbox_api_core.voices import VoiceLibrary
 from chatterbox_api_core.voices.clip_cache import ClipCache
+from chatterbox_api_core.voices.clip_decoder import ClipDecoder
 from chatterbox_api_core.voices.voice_resolver import VoiceResolver
 from chatterbox_api_core.watermarks import Watermarks
 
-__all__ = ["Library", "Service", "compose", "compose_library", "compose_watermarks", "open_store", "speech_limits"]
+__all__ = [
+    "ComposedLibrary",
+    "Service",
+    "compose",
+    "compose_library",
+    "compose_watermarks",
+    "open_store",
+    "speech_limits",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -55,13 +64,12 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class ComposedLibrary:
     """The voice library, the name of the store behind it, and what reads its clips."""
 
     voices: VoiceLibrary
     store_name: str
     clip_reader: ClipReader
-    limits: ClipLimits
 
 
 @asynccontextmanager
@@ -75,9 +83,10 @@ async def compose(
         clip_reader_on_demand: see `compose_library`.
     """
     async with AsyncExitStack() as stack:
-        encoders: list[Encoder] = [await _opened(stack, ENCODERS, name, env) for name in chosen(ENCODERS, env)]
-        engine = chosen(SYNTHESIZERS, env)[0]
-        synthesizer: Synthesizer = await _opened(stack, SYNTHESIZERS, engine, env)
+        names = select_adapters(ENCODERS, env)
+        encoders: list[Encoder] = [await _open_adapter(stack, ENCODERS, name, env) for name in names]
+        engine = select_adapters(SYNTHESIZERS, env)[0]
+        synthesizer: Synthesizer = await _open_adapter(stack, SYNTHESIZERS, engine, env)
         languages = tuple(language.tag for language in synthesizer.capabilities.languages)
         library = await stack.enter_async_context(
             compose_library(env, languages=languages, clip_reader_on_demand=clip_reader_on_demand)
@@ -88,14 +97,12 @@ async def compose(
                 synthesizer=synthesizer,
                 encoders=encoders,
                 voices=VoiceResolver(
-                    library=library.voices,
-                    clip_reader=library.clip_reader,
-                    limits=library.limits,
-                    sample=await _sample(env, library.clip_reader, library.limits),
+                    library.voices,
+                    sample=await _sample(env, library.voices.decoder),
                 ),
-                admission=RequestQueue(
+                queue=RequestQueue(
                     slots=synthesizer.capabilities.max_concurrency,
-                    queue=settings.QUEUE_MAX.read(env),
+                    max_waiting=settings.QUEUE_MAX.read(env),
                     wait_s=settings.QUEUE_WAIT_S.read(env),
                 ),
                 pauses=Pauses(
@@ -126,7 +133,7 @@ def speech_limits(env: Mapping[str, str]) -> SpeechLimits:
 @asynccontextmanager
 async def compose_library(
     env: Mapping[str, str], *, languages: Iterable[str] = (), clip_reader_on_demand: bool = False
-) -> AsyncGenerator[Library, None]:
+) -> AsyncGenerator[ComposedLibrary, None]:
     """Open what the voice library needs, and no engine. Raises ConfigurationError.
 
     Args:
@@ -135,18 +142,17 @@ async def compose_library(
             clip, and its processes take longer to start than their work.
     """
     async with AsyncExitStack() as stack:
-        reader_name = chosen(CLIP_READERS, env)[0]
+        reader_name = select_adapters(CLIP_READERS, env)[0]
         clip_reader: ClipReader = (
-            _ClipReaderOnDemand(lambda: _opened(stack, CLIP_READERS, reader_name, env))
+            _ClipReaderOnDemand(lambda: _open_adapter(stack, CLIP_READERS, reader_name, env))
             if clip_reader_on_demand
-            else await _opened(stack, CLIP_READERS, reader_name, env)
+            else await _open_adapter(stack, CLIP_READERS, reader_name, env)
         )
-        store_name = chosen(VOICE_STORES, env)[0]
-        store: VoiceStore = await _opened(stack, VOICE_STORES, store_name, env)
-        clips = ClipCache(await _opened(stack, CLIP_CACHES, chosen(CLIP_CACHES, env)[0], env))
-        limits = ClipLimits()
-        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, limits=limits, languages=languages)
-        yield Library(voices, store_name, clip_reader, limits)
+        store_name = select_adapters(VOICE_STORES, env)[0]
+        store: VoiceStore = await _open_adapter(stack, VOICE_STORES, store_name, env)
+        clips = ClipCache(await _open_adapter(stack, CLIP_CACHES, select_adapters(CLIP_CACHES, env)[0], env))
+        voices = VoiceLibrary(store=store, clip_reader=clip_reader, clips=clips, languages=languages)
+        yield ComposedLibrary(voices, store_name, clip_reader)
 
 
 @asynccontextmanager
@@ -155,22 +161,24 @@ async def compose_watermarks(env: Mapping[str, str]) -> AsyncGenerator[Watermark
     name = _detector(env)
     if name is None:
         raise ConfigurationError(
-            "Watermarks are not looked for: WATERMARK_DETECTOR=none.", field="WATERMARK_DETECTOR", remedy="Remove it."
+            "Watermark detection is turned off: WATERMARK_DETECTOR=none.",
+            field="WATERMARK_DETECTOR",
+            remedy="Remove it.",
         )
     async with AsyncExitStack() as stack:
-        clip_reader: ClipReader = await _opened(stack, CLIP_READERS, chosen(CLIP_READERS, env)[0], env)
-        detector: WatermarkDetector = await _opened(stack, WATERMARK_DETECTORS, name, env)
+        clip_reader: ClipReader = await _open_adapter(stack, CLIP_READERS, select_adapters(CLIP_READERS, env)[0], env)
+        detector: WatermarkDetector = await _open_adapter(stack, WATERMARK_DETECTORS, name, env)
         yield Watermarks(detector=detector, clip_reader=clip_reader)
 
 
 @asynccontextmanager
 async def open_store(name: str, env: Mapping[str, str]) -> AsyncGenerator[VoiceStore, None]:
     """Open one voice store by its name, whatever VOICE_STORE says. Raises ConfigurationError."""
-    reason = not_set_up(load(VOICE_STORES, name), env)
+    reason = unusable_reason(load(VOICE_STORES, name), env)
     if reason:
         raise ConfigurationError(f"The voice store '{name}' cannot be used: {reason}.")
     async with AsyncExitStack() as stack:
-        store: VoiceStore = await _opened(stack, VOICE_STORES, name, env)
+        store: VoiceStore = await _open_adapter(stack, VOICE_STORES, name, env)
         yield store
 
 
@@ -199,16 +207,16 @@ async def _watermarks(stack: AsyncExitStack, env: Mapping[str, str], clip_reader
         return None
     if name is None:
         return None
-    detector: WatermarkDetector = await _opened(stack, WATERMARK_DETECTORS, name, env)
+    detector: WatermarkDetector = await _open_adapter(stack, WATERMARK_DETECTORS, name, env)
     return Watermarks(detector=detector, clip_reader=clip_reader)
 
 
 def _detector(env: Mapping[str, str]) -> str | None:
     """The name of the detector of watermarks; None for `none`. Raises ConfigurationError."""
-    return None if settings.WATERMARK_DETECTOR.read(env) == "none" else chosen(WATERMARK_DETECTORS, env)[0]
+    return None if settings.WATERMARK_DETECTOR.read(env) == "none" else select_adapters(WATERMARK_DETECTORS, env)[0]
 
 
-async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str, str]) -> Any:
+async def _open_adapter(stack: AsyncExitStack, group: str, name: str, env: Mapping[str, str]) -> Any:
     """Open an adapter, within its time. What is no error of core's becomes one. Raises ChatterboxError."""
     deadline = asyncio.timeout(_OPEN_S)
     notice = asyncio.get_running_loop().call_later(
@@ -231,13 +239,13 @@ async def _opened(stack: AsyncExitStack, group: str, name: str, env: Mapping[str
         notice.cancel()
 
 
-async def _sample(env: Mapping[str, str], clip_reader: ClipReader, limits: ClipLimits) -> bytes | None:
+async def _sample(env: Mapping[str, str], decoder: ClipDecoder) -> bytes | None:
     path = settings.VOICE_SAMPLE_PATH.read(env)
     if path is None:
         return None
     try:
         data = await asyncio.to_thread(path.read_bytes)
-        await clip_reader.read(data, limits=limits)
+        await decoder.read(data)
     except (OSError, InvalidAudio) as error:
         reason = f"{error.strerror}." if isinstance(error, OSError) else error.message
         raise ConfigurationError(

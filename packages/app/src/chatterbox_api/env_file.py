@@ -1,8 +1,8 @@
-"""The file `.env`: read by python-dotenv's own parser, and refused where that gives up on a line.
+"""Reads the file `.env` with python-dotenv's parser, and refuses a line that the parser cannot read.
 
-python-dotenv leaves out what it does not understand. For us that would be a setting that is silently not set: a
-service that keeps voices on the disk although R2 was meant. No error shows more of a line than the name of a declared
-setting, because the rest may be a key.
+python-dotenv leaves such a line out. A setting would then be missing silently: a service would keep voices on the disk
+although its operator chose R2. No error shows more of a line than the name of a declared setting, because the rest may
+be a secret.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _OTHER_ENCODINGS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_
 
 
 def read_env_file(path: Path, *, declared: Iterable[Setting[Any]]) -> dict[str, str]:
-    """The values of a file, the last one of each name; a warning tells of a name that has two.
+    """The values of a file, the last one of each name; a warning names a name that has two.
 
     `${NAME}` and `${NAME:-default}` are replaced as python-dotenv does: by a value of the file, then of the
     environment. Within single quotes they stay as they are, and `$` on its own does everywhere.
 
     Args:
-        declared: the settings whose names may be shown, and whose values must not be changed unnoticed.
+        declared: the settings whose names an error may show, and of whose values a reference must not lose a part.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a line of it is not understood; it names the line.
+        ConfigurationError: the file or a line of it cannot be read; the error has the line's number.
     """
     return _Reader(path, {setting.name: setting for setting in declared}).read()
 
@@ -58,10 +58,10 @@ class _Reader:
         lines: dict[str, int] = {}
         for binding in parse_stream(io.StringIO(self._text())):
             line = _first_line(binding)
-            name, written = self._checked(binding, line)
+            name, written = self._parse(binding, line)
             if name is None:
                 continue
-            value = self._expanded(name, written, values, line, literal=_is_literal(binding))
+            value = self._expand(name, written, values, line, literal=_is_literal(binding))
             if values.get(name, value) != value:
                 _log.warning("%s sets %s in lines %d and %d; the last one counts", self._path, name, lines[name], line)
             values[name], lines[name] = value, line
@@ -90,13 +90,13 @@ class _Reader:
             raise self._refused(line, "is not UTF-8", "Save the file as UTF-8.") from None
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
-    def _checked(self, binding: Binding, line: int) -> tuple[str | None, str]:
-        """The name and the value of a line, no name for a comment; or ConfigurationError."""
+    def _parse(self, binding: Binding, line: int) -> tuple[str | None, str]:
+        """The name and the value of a line; no name for a comment. Raises ConfigurationError."""
         text = binding.original.string.strip()
         if not text or (text.startswith("#") and not binding.error):
             return None, ""
         if binding.error or binding.key is None or binding.value is None or not _NAME.fullmatch(binding.key):
-            raise self._not_understood(line, text)
+            raise self._explain(line, text)
         for number, within in enumerate(text.split("\n")[1:], line + 1):
             word = _WORD.match(within.strip())
             if word and word[1] in self._declared and within.strip()[word.end() :].lstrip().startswith("="):
@@ -104,31 +104,31 @@ class _Reader:
                 raise self._refused(line, reason, "Close the quote in its own line.")
         return binding.key, binding.value
 
-    def _not_understood(self, line: int, text: str) -> ConfigurationError:
-        """Which of the common mistakes a line has. Nothing of it is shown that may be a value."""
-        shown = self._shown(text)
+    def _explain(self, line: int, text: str) -> ConfigurationError:
+        """The error that says which of the common mistakes a line has. It shows nothing that may be a value."""
+        label = self._label(text)
         before, equals, after = re.sub(r"^export(\s+|$)", "", text, count=1).partition("=")
         name = before.strip()
         if "#" in before:  # the rest is a comment
             name, equals = before.partition("#")[0].strip(), ""
         if equals and _NAME.fullmatch(name):
             if re.match(r"""'(\\.|[^'\\\n])*'|"(\\.|[^"\\\n])*\"""", after.strip()):
-                return self._refused(line, f"goes on after the closing quote of {shown}", "Quote the whole value.")
-            return self._refused(line, f"has a quote after {shown} that is not closed", "Close the quote.")
+                return self._refused(line, f"goes on after the closing quote of {label}", "Quote the whole value.")
+            return self._refused(line, f"has a quote after {label} that is not closed", "Close the quote.")
         if re.match(r"\S*\s*:", name):
-            return self._refused(line, f"has a colon after {shown}, in the place of =", _FORM)
+            return self._refused(line, f"has a colon after {label}, in the place of =", _FORM)
         if not equals:
-            return self._refused(line, f"has no = after {shown}", _FORM)
+            return self._refused(line, f"has no = after {label}", _FORM)
         if not name:
             return self._refused(line, "has no name before =", _FORM)
         return self._refused(line, "has a name of other characters than letters, digits and _", _FORM)
 
-    def _shown(self, text: str) -> str:
-        """The name that a line begins with where it is a setting's; anything else may be part of a secret."""
+    def _label(self, text: str) -> str:
+        """The name at the start of a line, if a setting has it; any other may be part of a secret."""
         word = _WORD.match(text)
         return word[1] if word and word[1] in self._declared else "its name"
 
-    def _expanded(self, name: str, value: str, values: Mapping[str, str], line: int, *, literal: bool) -> str:
+    def _expand(self, name: str, value: str, values: Mapping[str, str], line: int, *, literal: bool) -> str:
         """The value with its references replaced; ConfigurationError where that would lose a part of a setting."""
         atoms = list(parse_variables(value))
         references = [atom for atom in atoms if isinstance(atom, Variable)]

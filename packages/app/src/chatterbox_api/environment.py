@@ -1,7 +1,7 @@
-"""The environment and `.env` as one mapping, with a check for names that nobody reads.
+"""Reads the environment and `.env` as one mapping, and checks the names in it.
 
-A misspelled setting would otherwise be a wish that is silently ignored. Within our own prefixes, or two letters
-from a declared name, it stops the start. Other names in `.env` may belong to someone else: they warn once.
+A misspelled setting would otherwise be ignored silently. A name with a prefix of this program, or within two letters of
+a declared name, stops the start. Other names in `.env` may belong to other programs; one warning lists them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_environment(env_file: Path | None = None) -> dict[str, str]:
     if env_file is not None and (not path.exists() or path.is_dir()):
         raise ConfigurationError(f"There is no file {path}.", field="--env-file", remedy="Name a file of settings.")
     declared = declared_settings()
-    from_file = read_env_file(path, declared=declared) if env_file is not None or _is_meant(path) else {}
+    from_file = read_env_file(path, declared=declared) if env_file is not None or _is_settings_file(path) else {}
     _check_names(from_file, os.environ, file=path, declared={setting.name for setting in declared})
     return {**from_file, **os.environ}
 
@@ -78,7 +78,7 @@ def check_all(env: Mapping[str, str]) -> None:
         raise ConfigurationError("\n".join(["Several settings are wrong.", *map(str, wrong)]), field=wrong[0].field)
 
 
-def _is_meant(path: Path) -> bool:
+def _is_settings_file(path: Path) -> bool:
     """Whether `.env` is a file of settings. A link that leads nowhere is: without it, settings would be missing."""
     return path.is_file() or (path.is_symlink() and not path.exists())
 

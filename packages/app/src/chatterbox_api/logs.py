@@ -1,4 +1,4 @@
-"""Logging: one line per event on standard error, fit for a terminal and for a service manager."""
+"""Sets logging up: one line for each event on standard error, for terminals and service managers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["set_up_logging"]
 
 
 def set_up_logging(level: str) -> None:
+    """Log from this level on, such as `info`; replaces what was set up before."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

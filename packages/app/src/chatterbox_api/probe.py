@@ -1,4 +1,4 @@
-"""Checks one adapter, in a process of its own: what crashes, hangs or floods there harms nobody.
+"""Checks one adapter in a process of its own, so that an adapter that crashes, hangs or floods harms nothing else.
 
 `python -m chatterbox_api.probe GROUP NAME [ENV_FILE]` prints one line of JSON: {"state", "detail"}.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chatterbox_api.cli.loading import LOADING
+from chatterbox_api.cli.waiting import LOADING_CODES
 from chatterbox_api.environment import read_environment
 from chatterbox_api_core.errors import ChatterboxError, Unavailable
 from chatterbox_api_core.plugins import Absent, Incomplete, OnRequest, load
@@ -38,16 +38,16 @@ async def _probe(group: str, name: str, env: Mapping[str, str]) -> dict[str, str
 
 
 async def _unavailable(adapter: Any) -> str | None:
-    """Why an adapter that is open is not able to serve; None where it is, and where its port does not ask."""
+    """Why an open adapter cannot serve; None where it can, and where its port has no `ready`."""
     if not hasattr(adapter, "ready"):
         return None
     try:
         async with asyncio.timeout(_READY_S):
             await adapter.ready()
     except TimeoutError:
-        return f"It does not say within {_READY_S:g} s whether it is ready."
+        return f"It did not answer within {_READY_S:g} s whether it is ready."
     except Unavailable as error:
-        return None if error.code in LOADING else str(error)
+        return None if error.code in LOADING_CODES else str(error)
     return None
 
 
@@ -62,6 +62,7 @@ def _describe(adapter: Any) -> str:
 
 
 def main() -> None:
+    """Probe the adapter that the arguments name, and print the result."""
     group, name, *env_file = sys.argv[1:]
     try:
         env = read_environment(Path(env_file[0]) if env_file else None)

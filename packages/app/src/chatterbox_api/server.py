@@ -1,7 +1,7 @@
-"""One process that serves HTTP and owns its signals.
+"""Serves HTTP in one process, handles its signals and drains it.
 
-uvicorn's protocol carries the connections (`connections.py`); the socket, the signals and the end are ours. The port
-is held from before the adapters are opened, so that two services never take each other's requests.
+uvicorn's protocol carries the connections (`connections.py`); this module owns the socket, the signals and the drain.
+The port is bound before the adapters are opened, so that two services never take each other's requests.
 
     SIGTERM -> `/ready` says 503, DRAIN_NOTICE_S -> the port closes, requests in work have DRAIN_S -> exit 0
     SIGINT  -> the same without the notice; a second signal of either kind ends them at once
@@ -21,7 +21,8 @@ from typing import Any, Final, TypeAlias
 
 from uvicorn.config import Config
 
-from chatterbox_api.connections import Connection, ConnectionLimits, Connections
+from chatterbox_api.connection_limits import ConnectionLimits
+from chatterbox_api.connections import Connection, Connections
 from chatterbox_api_core.errors import ConfigurationError
 
 __all__ = ["Drain", "HttpServer", "Signals", "hold_port", "listening", "serve", "stop_signals"]
@@ -29,6 +30,8 @@ __all__ = ["Drain", "HttpServer", "Signals", "hold_port", "listening", "serve", 
 _log = logging.getLogger(__name__)
 
 Signals: TypeAlias = "asyncio.Queue[signal.Signals]"
+"""The signals that ask the process to end, in their order."""
+
 _BACKLOG: Final = 1024
 _ACCEPTED_AT_ONCE: Final = 100
 _OPEN_FILES: Final = 8192
@@ -40,7 +43,13 @@ _ABORT_S: Final = 5.0
 
 @dataclass(slots=True)
 class Drain:
-    """How the service stops, and whether it is stopping."""
+    """How the service drains.
+
+    Attributes:
+        notice_s: for how long it keeps listening after SIGTERM, while `/ready` says 503.
+        requests_s: for how long requests in work may go on after the port has closed.
+        begun: whether it is draining.
+    """
 
     notice_s: float
     requests_s: float
@@ -49,10 +58,10 @@ class Drain:
 
 @contextlib.contextmanager
 def hold_port(host: str, port: int) -> Generator[socket.socket, None, None]:
-    """A socket that is bound to the port and does not listen yet; 0 is any free port.
+    """Bind a socket to the port for the length of the block, without listening; 0 is any free port.
 
     Raises:
-        ConfigurationError: another has the port, or there is no such address.
+        ConfigurationError: another process has the port, or there is no such address.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -81,6 +90,16 @@ class HttpServer:
     def __init__(self, connections: Connections, listener: asyncio.Server) -> None:
         self._connections, self._listener = connections, listener
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The open connections; the one whose client has been silent the longest comes first."""
+        return tuple(self._connections.by_silence)
+
+    @property
+    def request_count(self) -> int:
+        """How many requests are in work."""
+        return len(self._connections.tasks)
+
     async def stop(self) -> None:
         """Close the port, and return when every request has been answered.
 
@@ -88,30 +107,34 @@ class HttpServer:
         """
         self._listener.close()
         while self._connections.connections or self._connections.tasks:
-            for connection in tuple(self._connections.by_silence):
+            for connection in self.connections:
                 connection.shutdown(silent_s=_SILENT_S)
             await asyncio.sleep(0.02)
 
-    async def abort(self) -> None:
-        """Close the port and every connection at once."""
+    async def abort(self, *, within_s: float = _ABORT_S) -> None:
+        """Close the port and every connection at once.
+
+        Args:
+            within_s: for how long requests may notice the disconnection, then for how long they may be cancelled.
+        """
         self._listener.close()
-        for connection in tuple(self._connections.by_silence):
+        for connection in self.connections:
             connection.abort()
         if tasks := set(self._connections.tasks):
-            _, pending = await asyncio.wait(tasks, timeout=_ABORT_S)
+            _, pending = await asyncio.wait(tasks, timeout=within_s)
             for task in pending:
                 task.cancel()
             if pending:
-                _, pending = await asyncio.wait(pending, timeout=_ABORT_S)
+                _, pending = await asyncio.wait(pending, timeout=within_s)
             if pending:
-                _log.error("stopping: %d requests do not end, and are left", len(pending))
+                _log.error("stopping: %d requests did not end when they were cancelled", len(pending))
 
 
 @contextlib.asynccontextmanager
 async def listening(
     app: Any, sock: socket.socket, *, limits: ConnectionLimits | None = None
 ) -> AsyncGenerator[HttpServer, None]:
-    """Serve the application on a bound socket for the length of the block; what is open then is cut off."""
+    """Serve the application on a bound socket for the length of the block, then abort what is open."""
     connections = Connections(limits or ConnectionLimits())
     config = Config(
         app,
@@ -150,7 +173,14 @@ async def serve(
     limits: ConnectionLimits,
     on_listening: Callable[[], None],
 ) -> None:
-    """Serve until a signal, then drain. Returns when all is over."""
+    """Serve until a signal arrives, drain, and return.
+
+    Args:
+        app: an ASGI application.
+        sock: bound, see `hold_port`.
+        signals: see `stop_signals`.
+        on_listening: called once connections are accepted.
+    """
     async with listening(app, sock, limits=replace(limits, connections=_affordable(limits.connections))) as server:
         on_listening()
         first = await signals.get()
@@ -163,9 +193,9 @@ async def serve(
         stopping = asyncio.create_task(server.stop())
         await asyncio.wait((stopping, again), timeout=drain.requests_s, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
-            _log.warning("stopping: streams that are still open are cut off")
+            _log.warning("stopping: open streams are cut off")
         elif error := stopping.exception():
-            _log.error("stopping: requests in work could not be waited for, and are cut off", exc_info=error)
+            _log.error("stopping: waiting for requests failed, and they are cut off", exc_info=error)
         for task in (stopping, again):
             task.cancel()
         await asyncio.gather(stopping, again, return_exceptions=True)
@@ -173,8 +203,10 @@ async def serve(
 
 @contextlib.contextmanager
 def stop_signals() -> Generator[Signals, None, None]:
-    """SIGTERM and SIGINT as items of a queue. They stay caught when the block is over: the process is about to end,
-    and a signal that comes while it cleans up must not kill it."""
+    """SIGTERM and SIGINT as items of a queue.
+
+    They stay caught after the block: the process is about to end, and a signal must not kill it while it cleans up.
+    """
     received: Signals = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -195,12 +227,12 @@ async def _sweep(connections: Connections) -> None:
         await asyncio.sleep(_SWEEP_S)
         try:
             connections.sweep()
-        except Exception:  # one failure must not end the times of all connections for good
-            _log.exception("the times of the connections could not be checked")
+        except Exception:  # one failure must not end the checks for good
+            _log.exception("the limits of the connections could not be checked")
 
 
 def _affordable(connections: int) -> int:
-    """As many connections as asked for, or as the system lets this process open files for."""
+    """`connections`, or fewer where the system does not let this process open as many files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

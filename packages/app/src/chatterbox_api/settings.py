@@ -1,4 +1,4 @@
-"""The application's own settings. Adapters declare theirs; together they are all there is."""
+"""The application's own settings. Adapters declare the others in their plug-ins."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Web origins and names of the server, as people write them in settings.
+"""Reads web origins and host names, as people write them in settings.
 
-A browser writes an origin in one way only, so what is written otherwise would never match. It is put right where its
-meaning is certain (a slash at the end, upper case, the port that goes without saying), and refused where it is not.
+A browser writes an origin in one way only, so any other spelling would never match. Where its meaning is certain (a
+slash at the end, upper case, a default port), the spelling is corrected; elsewhere it is refused.
 """
 
 from __future__ import annotations

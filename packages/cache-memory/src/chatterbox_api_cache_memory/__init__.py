@@ -1,4 +1,4 @@
-"""Clips in memory: idle expiry, bounded by bytes."""
+"""The clip cache in memory: bounded by bytes, with expiry after a time without access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mapping: cachetools' time-aware LRU, made to count from the last access."""
+"""The clip cache: an LRU cache whose entries expire after a time without access."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ __all__ = ["IdleCache"]
 
 
 class IdleCache(TLRUCache[str, bytes]):
-    """Bytes by key. Forgets what was not read for `idle_s`, and of the rest what was read longest ago.
+    """A mapping of bytes by key that drops values that were not read for a while.
+
+        cache = IdleCache(max_bytes=256 * 2**20, idle_s=3600)
+        cache["5f0c"] = clip
+        cache.get("5f0c")
+
+    A write that exceeds `max_bytes` removes the least recently used values. The mapping is not thread-safe.
 
     Args:
-        max_bytes: of all values together; a larger single value is refused with ValueError.
-        clock: in seconds.
+        max_bytes: the most bytes of all values together.
+        idle_s: the time after its last read or write after which a value expires, in seconds.
+        clock: returns the current time in seconds.
+
+    Raises:
+        ValueError: on a write, the value alone is larger than `max_bytes`.
     """
 
     def __init__(self, *, max_bytes: int, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,5 +33,5 @@ class IdleCache(TLRUCache[str, bytes]):
 
     def __getitem__(self, key: str) -> bytes:
         value = super().__getitem__(key)
-        super().__setitem__(key, value)  # its time begins anew
+        super().__setitem__(key, value)  # a write restarts the time to expiry; cachetools counts from insertion
         return value

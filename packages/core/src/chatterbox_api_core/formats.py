@@ -63,6 +63,7 @@ WEBM: Final = AudioFormat(
 )
 
 FORMATS: Final = (WAV, MP3, FLAC, OGG, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
+"""All rows of the table; each row is also a constant of its own, such as `MP3`."""
 
 CLIP_EXTENSIONS: Final[dict[str, str]] = {
     "audio/wav": ".wav",
@@ -77,13 +78,13 @@ CLIP_EXTENSIONS: Final[dict[str, str]] = {
 """What a voice's clip may be, by media type, and the extension of such a file."""
 
 
-def rate_for(audio_format: AudioFormat, *, sample_rate_hz: int) -> int:
-    """The rate that a format has, unless another is asked for, where the sound has `sample_rate_hz`: the nearest not below."""
+def rate_for(audio_format: AudioFormat, *, input_rate_hz: int) -> int:
+    """The sample rate that a format has unless another is requested: the nearest that is not below the sound's own."""
     if audio_format.default_sample_rate_hz is not None:
         return audio_format.default_sample_rate_hz
     if not audio_format.sample_rates_hz:
-        return sample_rate_hz
+        return input_rate_hz
     return min(
-        (each for each in audio_format.sample_rates_hz if each >= sample_rate_hz),
+        (each for each in audio_format.sample_rates_hz if each >= input_rate_hz),
         default=max(audio_format.sample_rates_hz),
     )

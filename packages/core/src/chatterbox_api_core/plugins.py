@@ -1,6 +1,6 @@
-"""Adapters by name: entry points are looked up, and only the one that is asked for is loaded.
+"""Adapters by name: entry points are looked up, and only the adapter that is selected is loaded.
 
-An adapter's module holds a module-level `Plugin`, and its package names it in one of the six groups:
+The module of an adapter has a module-level `Plugin`, and its package names it in one of the six groups:
 
     [project.entry-points."chatterbox_api.voice_stores"]
     r2 = "chatterbox_api_storage_r2.plugin:plugin"
@@ -42,20 +42,30 @@ __all__ = [
 ]
 
 VOICE_STORES: Final = "chatterbox_api.voice_stores"
+"""Its port is VoiceStore."""
 SYNTHESIZERS: Final = "chatterbox_api.synthesizers"
+"""Its port is Synthesizer."""
 ENCODERS: Final = "chatterbox_api.encoders"
+"""Its port is Encoder."""
 CLIP_READERS: Final = "chatterbox_api.clip_readers"
+"""Its port is ClipReader."""
 CLIP_CACHES: Final = "chatterbox_api.clip_caches"
-"""Its port is MutableMapping[str, bytes], used on the event loop; see `caching`."""
+"""Its port is MutableMapping[str, bytes], used on the event loop; see `voices.clip_cache`."""
 WATERMARK_DETECTORS: Final = "chatterbox_api.watermark_detectors"
+"""Its port is WatermarkDetector."""
 GROUPS: Final = (VOICE_STORES, SYNTHESIZERS, ENCODERS, CLIP_READERS, CLIP_CACHES, WATERMARK_DETECTORS)
+"""All groups of entry points."""
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Not set up, and nothing says that it should be: `auto` passes it by."""
+    """Not set up, and no setting says that it should be: `auto` passes over it.
+
+    Attributes:
+        reason: what is missing, as the end of a sentence.
+    """
 
     reason: str
 
@@ -67,19 +77,28 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """Begun and not finished: the start stops and names what is missing."""
+    """Set up in part: the start stops and names what is missing.
+
+    Attributes:
+        missing: the names of the settings that have no value.
+    """
 
     missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OnRequest:
-    """Works when asked for by name, at a price that `auto` does not pay: it passes it by."""
+    """Works when it is selected by its name, at a cost for which `auto` passes over it.
+
+    Attributes:
+        reason: the cost, as the end of a sentence.
+    """
 
     reason: str
 
 
 State: TypeAlias = Absent | OnRequest | Ready | Incomplete
+"""Whether the settings set an adapter up."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,8 @@ class Plugin(Generic[T_co]):
     Attributes:
         settings: all it reads; nothing else of the environment may matter to it.
         state: whether these settings set it up; quick, touches no network.
-        open: builds the adapter for as long as the context lasts. Raises ConfigurationError.
+        open: builds the adapter for as long as the context lasts; may raise any ChatterboxError, most often
+            ConfigurationError.
     """
 
     settings: tuple[Setting[Any], ...]
@@ -98,7 +118,7 @@ class Plugin(Generic[T_co]):
 
 
 def installed(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of a group, in order of name. None is loaded."""
+    """The entry points of a group, in order of their names. None of them is loaded."""
     select = _selector(tuple(_as_it_is(folder) for folder in sys.path))
     return tuple(sorted(select(group=group), key=lambda entry: entry.name))
 
@@ -120,7 +140,7 @@ def _as_it_is(folder: str) -> tuple[str, int]:
 
 
 def installed_name(group: str, name: str) -> str:
-    """A name in any case, as its package spells it; unchanged where no adapter of the group is called so."""
+    """The name of an adapter, in any case, as its package spells it; unchanged where the group has no such name."""
     names = [entry.name for entry in installed(group)]
     if name in names:
         return name
@@ -131,7 +151,8 @@ def load(group: str, name: str) -> Plugin[Any]:
     """The plug-in of this name, spelled as `installed_name` gives it.
 
     Raises:
-        PluginError: `plugin_missing`, `plugin_ambiguous` or `plugin_broken`.
+        PluginError: `plugin_missing`, no package brings it; `plugin_ambiguous`, two do; `plugin_broken`, it cannot be
+            loaded.
     """
     candidates = [entry for entry in installed(group) if entry.name == name]
     if not candidates:

@@ -11,21 +11,26 @@ from typing import Final, Generic, TypeVar
 
 from chatterbox_api_core.errors import ConfigurationError
 
-__all__ = ["Setting", "boolean", "integer", "number", "one_of", "path", "words"]
+__all__ = ["DATA_DIR", "Setting", "boolean", "integer", "number", "one_of", "path", "words"]
 
 T = TypeVar("T")
 
-_SHOWN_CHARS: Final = 80
+_DISPLAY_CHARS: Final = 80
 
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
     """One setting of the environment.
 
+        RETRIES = Setting("ACME_RETRIES", "3", "How often a read is tried again.", integer(0, 10))
+        RETRIES.read({"ACME_RETRIES": "5"})  # 5
+
     Attributes:
+        name: of the environment variable.
         default: as it would be written; empty when there is none. An empty value counts as unset.
+        help: one sentence for `.env.example` and the documentation.
         parse: turns the text into a value, or raises ValueError with what is expected («a number from 1 to 9»).
-        secret: never shown, neither in errors nor in help.
+        secret: whether its value is kept out of errors and help.
     """
 
     name: str
@@ -35,7 +40,11 @@ class Setting(Generic[T]):
     secret: bool = False
 
     def read(self, env: Mapping[str, str]) -> T:
-        """The value, or ConfigurationError that names the setting and says what to change."""
+        """The value that the environment has, else the default.
+
+        Raises:
+            ConfigurationError: the text cannot be the value; the field is the name of the setting.
+        """
         text = env.get(self.name, "").strip() or self.default
         if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
             # `docker run --env-file` and service managers hand quotes on; only .env files and shells take them off.
@@ -48,18 +57,19 @@ class Setting(Generic[T]):
             return self.parse(text)
         except ValueError as error:
             raise ConfigurationError(
-                f"{self.name} cannot be {self._shown(text)}: it must be {error}.",
+                f"{self.name} cannot be {self._display(text)}: it must be {error}.",
                 field=self.name,
                 remedy=f"Change {self.name}, or remove it{f' to use {self.default}' if self.default else ''}.",
             ) from None
 
     def is_set(self, env: Mapping[str, str]) -> bool:
+        """Whether the environment has a value that is not blank."""
         return bool(env.get(self.name, "").strip())
 
-    def _shown(self, text: str) -> str:
+    def _display(self, text: str) -> str:
         if self.secret:
             return "this value"
-        return repr(text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}...")
+        return repr(text if len(text) <= _DISPLAY_CHARS else f"{text[:_DISPLAY_CHARS]}...")
 
 
 def integer(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -129,6 +139,10 @@ def path(text: str) -> Path | None:
     return Path(expanded)
 
 
+DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
+"""Shared by all adapters that keep files of their own."""
+
+
 def _in_digits(text: str) -> str:
-    """Said where the digits look right and are those of another script: `８０`."""
+    """A hint for digits that look right and belong to another script: `８０`."""
     return ", in the digits 0 to 9" if any(char.isdigit() and not char.isascii() for char in text) else ""

@@ -19,11 +19,16 @@ _REMEDIES: Final = {
 
 
 class Watermarks:
-    """Used on one event loop.
+    """The use case. Used on one event loop.
+
+        watermarks = Watermarks(detector=detector, clip_reader=WavReader())
+        finding = await watermarks.check(Path("speech.wav").read_bytes())
 
     Args:
-        limits: what a recording may be.
-        door: how many recordings are judged at once, and how many may wait.
+        detector: judges the sound.
+        clip_reader: decodes the recording.
+        limits: what a recording may be; those of a clip when None.
+        queue: how many recordings are judged at once, and how many may wait; one and 16 when None.
     """
 
     def __init__(
@@ -32,21 +37,24 @@ class Watermarks:
         detector: WatermarkDetector,
         clip_reader: ClipReader,
         limits: ClipLimits | None = None,
-        door: RequestQueue | None = None,
+        queue: RequestQueue | None = None,
     ) -> None:
         self._detector, self._clip_reader = detector, clip_reader
         self._limits = limits or ClipLimits()
-        self._door = door or RequestQueue(slots=1, queue=16, wait_s=60.0)
+        self._queue = queue or RequestQueue(slots=1, max_waiting=16, wait_s=60.0)
 
     async def check(self, data: bytes) -> WatermarkFinding:
         """Judge a recording, a file of any format that the clip reader reads.
 
         Raises:
             InvalidAudio: it cannot be read, or is too short or too long; the field is `file`.
-            Overloaded, DeadlineExceeded: too many others are being judged.
-            SynthesisFailed, Unavailable, ConfigurationError: as the detector says.
+            Overloaded: the queue is full.
+            DeadlineExceeded: it waited for too long.
+            SynthesisFailed: the detector fails on this sound.
+            Unavailable: detector or clip reader cannot serve now.
+            ConfigurationError: something that the detector needs is not installed.
         """
-        with self._door.reserve() as reservation:
+        with self._queue.reserve() as reservation:
             await reservation.wait()
             try:
                 clip = await self._clip_reader.read(data, limits=self._limits)

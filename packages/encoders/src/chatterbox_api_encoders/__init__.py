@@ -1,4 +1,4 @@
-"""Audio formats on PyAV: encoding, change of tempo, and the reading of clips."""
+"""Audio formats on PyAV and soundfile: encoding with effects, and the reading of clips."""
 
 from __future__ import annotations
 

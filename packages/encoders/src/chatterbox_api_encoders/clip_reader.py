@@ -1,8 +1,8 @@
-"""Decoding clips: PyAV reads what a person may have recorded with.
+"""The ClipReader on PyAV that decodes in this process.
 
-Everything about the bytes is a claim: the format is taken from a short list of demuxers, none of which opens
-another file; rate and channels are those of the decoded frames; the duration is counted as decoded; the time is
-limited. What cannot be decoded is left out and reported, so that a recording cut off on its way still serves.
+It trusts no declaration of a file. Only demuxers of a short list may open it, and none of them opens another file. The
+sample rate and the channels are those of the decoded frames, the duration is counted while decoding, and the time is
+limited. Parts that cannot be decoded are left out and reported, so that a recording that was cut off is still usable.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from av.container import InputContainer
 from chatterbox_api_core.types import Clip, ClipLimits, ClipReport, Pcm
 from chatterbox_api_core.voices import clip_refusals
 from chatterbox_api_core.voices.clip_report import with_advice
-from chatterbox_api_encoders import refusals
-from chatterbox_api_encoders.headers import inspected, not_opened
-from chatterbox_api_encoders.listening import listen
+from chatterbox_api_encoders import errors
+from chatterbox_api_encoders.errors import unreadable
+from chatterbox_api_encoders.headers import error_from_open, inspect_file
+from chatterbox_api_encoders.measurement import measure_clip
 from chatterbox_api_encoders.mixing import Mixer
 from chatterbox_api_encoders.offset import without_offset
-from chatterbox_api_encoders.refusals import unreadable
 
 __all__ = ["InProcessClipReader"]
 
@@ -35,23 +35,32 @@ _DECODERS: Final = (
     "pcm_mulaw,pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,"
     "pcm_f64le,pcm_f64be"
 )
-"""None for pictures: while it opens a file, FFmpeg decodes the first frame of each track, however large."""
+"""It contains no decoder of pictures: on opening, FFmpeg decodes the first frame of each track, however large."""
 
 
 class InProcessClipReader:
     """A ClipReader of wav, mp3, flac, ogg, opus, m4a, aac, webm and aiff, in threads of this process.
 
-    A clip that crashes a decoder, or has it fill the memory, does so to this process; see `worker_clip_reader`.
+        clip = await InProcessClipReader().read(data, limits=ClipLimits())
+        print(clip.report.duration_s, clip.report.advice)
+
+    A clip that crashes a decoder or fills the memory does so to this process; `worker_clip_reader` prevents that.
     """
 
     async def read(self, data: bytes, *, limits: ClipLimits) -> Clip:
+        """Decode a clip in a thread, as the port says. Raises InvalidAudio where the clip is refused."""
         return await asyncio.to_thread(self.decode, data, limits=limits)
 
     def decode(self, data: bytes, *, limits: ClipLimits) -> Clip:
-        """As `read`, in the caller's thread."""
+        """Decode a clip in the thread of the caller.
+
+        Raises:
+            InvalidAudio: the clip is refused.
+            MemoryError: the memory does not suffice.
+        """
         clip_refusals.check_size(data, limits)
         deadline = time.monotonic() + limits.deadline_s
-        recording = inspected(data)
+        recording = inspect_file(data)
         mixer = Mixer(limits, deadline=deadline)
         try:
             with av.open(
@@ -65,7 +74,7 @@ class InProcessClipReader:
                 timeout=limits.deadline_s,
                 metadata_errors="ignore",
             ) as container:
-                mixer.check_time()  # past it the bytes have an end, so that a file may seem to have no sound
+                mixer.check_time()  # after the deadline the input ends, so a file may seem to have no sound
                 stream = _first_readable(container, limits)
                 damaged = _decode(container, stream, mixer)
                 media_type = recording.media_type(container.format.name)
@@ -75,7 +84,7 @@ class InProcessClipReader:
             raise
         except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
             mixer.check_time()
-            raise not_opened(recording) from error
+            raise error_from_open(recording) from error
         pcm = _finished(mixer, limits)
         missing_s = round(end.missing_s(pcm.duration_s), 3)
         return Clip(
@@ -92,14 +101,14 @@ class InProcessClipReader:
                     cut_off=end.cut_off,
                     damaged=damaged,
                     tracks=tracks,
-                    **asdict(listen(np.asarray(pcm.samples), sample_rate_hz=pcm.sample_rate_hz)),
+                    **asdict(measure_clip(np.asarray(pcm.samples), sample_rate_hz=pcm.sample_rate_hz)),
                 )
             ),
         )
 
 
 class _UntilDeadline(BytesIO):
-    """The bytes; from the deadline on, they have an end, since FFmpeg does not look at the clock in every loop."""
+    """The bytes of a file. They end at the deadline, since FFmpeg does not check the time in every loop."""
 
     def __init__(self, data: bytes, deadline: float) -> None:
         super().__init__(data)
@@ -110,7 +119,7 @@ class _UntilDeadline(BytesIO):
 
 
 def _first_readable(container: InputContainer, limits: ClipLimits) -> AudioStream:
-    """The first track of sound that a decoder of the list reads. What it claims is checked before it is decoded."""
+    """The first audio track that a decoder of the list reads. Its declared rate and channels are checked first."""
     streams = container.streams.audio
     if not streams and container.streams.video:
         raise unreadable("it has pictures and no sound")
@@ -121,17 +130,17 @@ def _first_readable(container: InputContainer, limits: ClipLimits) -> AudioStrea
         if cast("Any", stream).codec_context is not None and stream.codec_context.name in known:
             clip_refusals.check_kind(stream.rate, stream.channels, limits)
             return stream
-    raise unreadable(f"its encoding{_encoding(streams[0])} is not read here")
+    raise unreadable(f"its encoding{_encoding(streams[0])} is not supported")
 
 
 def _encoding(stream: AudioStream) -> str:
-    """The name of a track's encoding in brackets, where FFmpeg has one."""
+    """The name of a track's encoding in brackets; empty where FFmpeg has none."""
     context = cast("Any", stream).codec_context
     return f" ({context.codec.long_name})" if context is not None else ""
 
 
 def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int:
-    """Feed the mixer; return how many places could not be decoded. What ends in the midst of a packet just ends."""
+    """Decode into the mixer. Returns how many places could not be decoded; a file that ends in a packet just ends."""
     good = damaged = broken = 0
     packets = container.demux(stream)
     while True:
@@ -139,7 +148,7 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
             packet = next(packets, None)
         except EOFError:
             break
-        except MemoryError:  # an FFmpegError too, where FFmpeg says it
+        except MemoryError:  # PyAV's MemoryError is an FFmpegError too
             raise
         except av.error.FFmpegError:
             damaged += 1
@@ -161,12 +170,12 @@ def _decode(container: InputContainer, stream: AudioStream, mixer: Mixer) -> int
     mixer.check_time()
     mixer.finish()
     if damaged + broken > good:
-        raise refusals.damaged()
+        raise errors.damaged()
     return damaged
 
 
 def _finished(mixer: Mixer, limits: ClipLimits) -> Pcm:
-    """The clip, without an offset. InvalidAudio where it is too short or silent."""
+    """The decoded clip without its offset. Raises InvalidAudio where it is too short or silent."""
     if not len(mixer.samples):
         raise clip_refusals.no_sound()
     duration_s = len(mixer.samples) / mixer.kept_hz

@@ -1,4 +1,9 @@
-"""The process that decodes clips: `python -m chatterbox_api_encoders.clip_worker CONFIG`, a worker."""
+"""The worker that decodes clips: `python -m chatterbox_api_encoders.clip_worker CONFIG`.
+
+Its job, by the header's "do":
+
+    decode      {"limits"} + the bytes of a clip -> {"sample_rate_hz", "report"} + float32 samples
+"""
 
 from __future__ import annotations
 
@@ -6,18 +11,17 @@ import json
 import sys
 from dataclasses import asdict
 
-from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
-from chatterbox_api_encoders.refusals import unreadable
+from chatterbox_api_encoders.errors import error_from_exception
 from chatterbox_api_worker.frames import Header, Payload
 from chatterbox_api_worker.serving import Job, JobContext, Progress, serve
 
-__all__ = ["failure", "load"]
+__all__ = ["load"]
 
 
 def load(config: Header, report: Progress) -> dict[str, Job]:
-    """The one job: from a clip and its limits to samples, the rate and the report."""
+    """The job of this worker. `config` has "memory_bytes"."""
     reader = InProcessClipReader()
 
     def decode(header: Header, data: bytes, context: JobContext) -> tuple[Header, Payload]:
@@ -27,12 +31,5 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
     return {"decode": decode}
 
 
-def failure(error: Exception) -> tuple[InvalidAudio, bool]:
-    """What to answer for an exception; after one for lack of memory another process gives that back."""
-    if isinstance(error, MemoryError):
-        return unreadable("reading it took too much memory"), False
-    return unreadable("the decoder failed on it"), True
-
-
 if __name__ == "__main__":
-    serve(load, on_failure=failure, memory_bytes=json.loads(sys.argv[1])["memory_bytes"])
+    serve(load, on_failure=error_from_exception, memory_bytes=json.loads(sys.argv[1])["memory_bytes"])

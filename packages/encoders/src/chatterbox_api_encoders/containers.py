@@ -1,6 +1,6 @@
-"""Which container a file is in, by its first bytes: those that are read here, and the names of those that are not.
+"""Finds the container of a file by its first bytes, and names the kinds of files that are not supported.
 
-FFmpeg is then allowed the demuxer of this container alone, so that what was checked is what it opens.
+FFmpeg may then use the demuxer of this container alone, so that it opens what was checked.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ _TEXTS: Final[tuple[tuple[bytes, str], ...]] = (
 
 
 def container_of(data: bytes) -> str | None:
-    """The container, a key of MEDIA_TYPES, or None where the first bytes do not tell, as of most mp3 and aac files."""
+    """The container, a key of MEDIA_TYPES; None where the first bytes do not tell, as with most mp3 and aac files."""
     if data[:4] in (b"RIFF", b"RF64", b"BW64") and data[8:12] == b"WAVE":
         return "wav"
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
@@ -144,9 +144,10 @@ def container_of(data: bytes) -> str | None:
 
 
 def foreign_name(data: bytes, *, certain: bool) -> str | None:
-    """What a file is that is not read here, with its article.
+    """The kind of an unsupported file with its article, such as "a PNG picture"; None where it is unknown.
 
-    With `certain`, two or three bytes are not enough: an mp3 that was cut at its beginning has any.
+    Args:
+        certain: whether a signature of two or three bytes is too short; an mp3 that lacks its beginning may match it.
     """
     if data[4:8] == b"ftyp":
         return _BRANDS.get(data[8:12])
@@ -163,7 +164,7 @@ def foreign_name(data: bytes, *, certain: bool) -> str | None:
 
 
 def text_name(data: bytes) -> str | None:
-    """What a file of text is, whatever its code page; None where it is none. No recording is without control codes."""
+    """The kind of a text file in any encoding; None for a binary file. Every recording contains control codes."""
     head = data[:4096].removeprefix(b"\xef\xbb\xbf")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", errors="replace").encode()

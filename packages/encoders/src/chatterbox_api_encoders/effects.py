@@ -1,4 +1,4 @@
-"""What may be done to the sound before it is encoded, as it passes by: tempo, trimming, loudness, another rate."""
+"""The effects before encoding: trimming of silence, tempo, loudness, another sample rate."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from chatterbox_api_core.types import Effect
+from chatterbox_api_core.types import Effect, EncodeOptions
 
 __all__ = ["EFFECTS", "Effects", "Samples", "frame_of"]
 
 Samples: TypeAlias = npt.NDArray[np.float32]
+"""32-bit floats of one channel, of shape (n,)."""
 
-EFFECTS: Final[frozenset[Effect]] = frozenset({"tempo", "loudness", "trim", "out_rate"})
+EFFECTS: Final[frozenset[Effect]] = frozenset({"tempo", "loudness", "trim", "sample_rate"})
+"""The effects of every encoder of this package."""
 
 _ATEMPO_RANGE: Final = (0.5, 2.0)
-"""Within it one atempo filter only overlaps and adds; beyond it FFmpeg would skip samples."""
+"""Within this range one atempo filter overlaps and adds. Beyond it, FFmpeg would skip samples."""
 _WINDOW_S: Final = 0.01
 _SILENT_DBFS: Final = -50.0
 _MARGIN_S: Final = 0.05
-"""What is left of the silence before and behind speech, so that no first or last sound is cut."""
+"""The silence that is kept before and after speech, so that no first or last sound is cut."""
 _NOTHING: Final[Samples] = np.zeros(0, np.float32)
 
 
@@ -33,58 +35,54 @@ class Effects:
     """A chain that takes samples at one rate and gives samples at another; mono, float32.
 
     Args:
-        sample_rate_hz: of what is pushed.
-        out_rate_hz: of what comes out.
-        others: see `ports.Encoder.open`.
+        options: see `EncodeOptions`; without a sample rate the result has the input's.
+        input_rate_hz: the sample rate of what is pushed.
     """
 
-    def __init__(
-        self,
-        *,
-        sample_rate_hz: int,
-        out_rate_hz: int,
-        tempo: float = 1.0,
-        loudness_lufs: float | None = None,
-        trim: bool,
-    ) -> None:
+    def __init__(self, options: EncodeOptions, *, input_rate_hz: int) -> None:
         self._stages: list[_Trim | _Graph | _Rate] = []
-        if trim:
-            self._stages.append(_Trim(sample_rate_hz))
-        if tempo != 1.0:
-            self._stages.append(_Graph(sample_rate_hz, _atempo(tempo)))
-        if loudness_lufs is not None:
-            # It works at 192 kHz, so the rate is put back.
-            back = [("aresample", str(sample_rate_hz))]
-            self._stages.append(_Graph(sample_rate_hz, [("loudnorm", f"I={loudness_lufs}:TP=-1.5:LRA=11"), *back]))
-        if out_rate_hz != sample_rate_hz:
-            self._stages.append(_Rate(sample_rate_hz, out_rate_hz))
+        if options.trim:
+            self._stages.append(_Trim(input_rate_hz))
+        if options.tempo != 1.0:
+            self._stages.append(_Graph(input_rate_hz, _atempo(options.tempo)))
+        if options.loudness_lufs is not None:
+            # loudnorm outputs 192 kHz, so the sample rate is converted back.
+            loudnorm = ("loudnorm", f"I={options.loudness_lufs}:TP=-1.5:LRA=11")
+            self._stages.append(_Graph(input_rate_hz, [loudnorm, ("aresample", str(input_rate_hz))]))
+        if options.sample_rate_hz not in (None, input_rate_hz):
+            self._stages.append(_Rate(input_rate_hz, options.sample_rate_hz))
 
     def push(self, samples: Samples) -> Samples:
-        """Put samples in, and take those that are due."""
+        """Process samples and return those that are ready, perhaps none."""
         for stage in self._stages:
             if not len(samples):
                 break
             samples = stage.push(samples)
         return samples
 
-    def finish(self) -> Samples:
-        """The rest."""
+    def flush(self) -> Samples:
+        """Return the samples that are left. It is called once, at the end."""
         rest = _NOTHING
         for stage in self._stages:
             pushed = stage.push(rest) if len(rest) else _NOTHING
-            rest = np.concatenate([pushed, stage.finish()])
+            rest = np.concatenate([pushed, stage.flush()])
         return rest
 
 
 def frame_of(samples: Samples, *, sample_rate_hz: int, at: int) -> AudioFrame:
-    """An FFmpeg frame of samples that begin `at` samples from the start."""
+    """An FFmpeg frame of samples.
+
+    Args:
+        sample_rate_hz: the sample rate.
+        at: the number of samples before these.
+    """
     frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
     frame.sample_rate, frame.pts, frame.time_base = sample_rate_hz, at, Fraction(1, sample_rate_hz)
     return frame
 
 
 class _Graph:
-    """FFmpeg filters in a row."""
+    """A chain of FFmpeg filters."""
 
     def __init__(self, sample_rate_hz: int, filters: list[tuple[str, str]]) -> None:
         graph = av.filter.Graph()
@@ -103,7 +101,7 @@ class _Graph:
         self._fed += len(samples)
         return self._pulled()
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         if not self._fed:
             return _NOTHING
         self._graph.push(None)
@@ -120,7 +118,7 @@ class _Graph:
 
 
 class _Rate:
-    """Another sampling rate."""
+    """Converts to another sample rate."""
 
     def __init__(self, sample_rate_hz: int, out_rate_hz: int) -> None:
         self._resampler = AudioResampler("flt", "mono", out_rate_hz)
@@ -131,12 +129,12 @@ class _Rate:
         self._fed += len(samples)
         return _joined(self._resampler.resample(frame))
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         return _joined(self._resampler.resample(None)) if self._fed else _NOTHING
 
 
 class _Trim:
-    """Cuts silence at both ends. A pause is held back until sound follows it, so the last one is never given."""
+    """Cuts silence at both ends. A pause is held back until sound follows it, so the last pause is dropped."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._window = max(1, round(_WINDOW_S * sample_rate_hz))
@@ -150,7 +148,7 @@ class _Trim:
         self._rest = samples[whole:].copy()
         return self._passed(samples[:whole])
 
-    def finish(self) -> Samples:
+    def flush(self) -> Samples:
         last = self._passed(self._rest)
         return np.concatenate([last, self._silence[: self._margin]]) if self._begun else _NOTHING
 

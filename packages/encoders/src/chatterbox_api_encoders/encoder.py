@@ -1,14 +1,14 @@
-"""The Encoder on PyAV, that is FFmpeg's codecs, muxers and filters: everything but Vorbis.
+"""The Encoder on PyAV, which brings FFmpeg's codecs, muxers and filters: every format but Ogg Vorbis.
 
-Of a complete body the muxer sees a sink that can seek, so it goes back and fills in true sizes. Of a stream it sees
-one that cannot, so it leaves the placeholders that its format has for that.
+For a complete body the muxer gets a sink that can seek, so that it fills in true sizes at the end. For a stream it gets
+a sink that cannot, so that it writes the placeholders that its format has for unknown sizes.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 import av
@@ -18,16 +18,23 @@ from av.audio.stream import AudioStream
 
 from chatterbox_api_core.formats import AAC, FLAC, M4A, MP3, OPUS, PCM, WAV, WAV_24, WAV_FLOAT, WEBM, rate_for
 from chatterbox_api_core.ports import ByteSink
-from chatterbox_api_core.types import AudioFormat, Effect, Pcm
+from chatterbox_api_core.types import AudioFormat, Effect, EncodeOptions, Pcm
 from chatterbox_api_encoders.effects import EFFECTS, Effects, Samples, frame_of
 from chatterbox_api_encoders.samples import finite
+from chatterbox_api_encoders.sinks import StreamSink
 
 __all__ = ["BitRates", "PyavEncoder"]
 
 
 @dataclass(frozen=True, slots=True)
 class BitRates:
-    """Of the lossy formats, in kbit/s, for one channel of speech."""
+    """The bit rates of the lossy formats, in kbit/s, for one channel.
+
+    Attributes:
+        mp3: of mp3.
+        opus: of opus and webm.
+        aac: of aac and m4a.
+    """
 
     mp3: int = 128
     opus: int = 64
@@ -36,12 +43,12 @@ class BitRates:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """How FFmpeg makes a format.
+    """How FFmpeg encodes a format.
 
     Attributes:
-        lossy: the name in BitRates.
-        streamed: the muxer's options for a body that is sent as it is made.
-        codec_options: the codec's.
+        lossy: the field of BitRates; empty for a lossless format.
+        streamed: options of the muxer for a body that is sent while it is encoded.
+        codec_options: options of the codec.
     """
 
     muxer: str
@@ -53,7 +60,7 @@ class _Row:
     codec_options: Mapping[str, str] = field(default_factory=dict)
 
 
-# Pages and clusters of a tenth of a second, so that sound leaves soon after it is made.
+# Pages and clusters of a tenth of a second, so that each piece of sound is sent soon.
 _OGG_PAGES: Final = {"page_duration": "100000"}
 _WEBM_CLUSTERS: Final = {"live": "1", "cluster_time_limit": "100"}
 _MP4_FRAGMENTS: Final = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "100000"}
@@ -72,7 +79,16 @@ _ROWS: Final[Mapping[str, _Row]] = {
 
 
 class PyavEncoder:
-    """An Encoder of every format but Ogg Vorbis."""
+    """An Encoder of every format but Ogg Vorbis.
+
+        encoder = PyavEncoder(BitRates(mp3=192))
+        encoding = encoder.open(MP3, sink, sample_rate_hz=24_000, complete=True)
+        encoding.feed(pcm)
+        encoding.finish()
+
+    Args:
+        bit_rates: None means the defaults.
+    """
 
     formats: tuple[AudioFormat, ...] = (WAV, MP3, FLAC, OPUS, AAC, PCM, M4A, WEBM, WAV_24, WAV_FLOAT)
     effects: frozenset[Effect] = EFFECTS
@@ -85,35 +101,31 @@ class PyavEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        sample_rate_hz: int,
-        complete: bool,
-        tempo: float = 1.0,
-        loudness_lufs: float | None = None,
-        trim: bool = False,
-        out_rate_hz: int | None = None,
-    ) -> PyavEncoding:
-        row, out_hz = _ROWS[audio_format.name], out_rate_hz or rate_for(audio_format, sample_rate_hz=sample_rate_hz)
-        return PyavEncoding(
+        input_rate_hz: int,
+        streaming: bool,
+        options: EncodeOptions,
+    ) -> PyavStreamEncoder:
+        row = _ROWS[audio_format.name]
+        rate_hz = options.sample_rate_hz or rate_for(audio_format, input_rate_hz=input_rate_hz)
+        return PyavStreamEncoder(
             row,
             sink,
-            Effects(
-                sample_rate_hz=sample_rate_hz, out_rate_hz=out_hz, tempo=tempo, loudness_lufs=loudness_lufs, trim=trim
-            ),
-            sample_rate_hz=out_hz,
+            Effects(replace(options, sample_rate_hz=rate_hz), input_rate_hz=input_rate_hz),
+            sample_rate_hz=rate_hz,
             bit_rate=1000 * getattr(self._bit_rates, row.lossy) if row.lossy else None,
-            complete=complete,
+            streaming=streaming,
         )
 
 
-class PyavEncoding:
+class PyavStreamEncoder:
     """A StreamEncoder: samples -> effects -> sample format -> codec -> muxer -> bytes."""
 
     def __init__(
-        self, row: _Row, sink: ByteSink, effects: Effects, *, sample_rate_hz: int, bit_rate: int | None, complete: bool
+        self, row: _Row, sink: ByteSink, effects: Effects, *, sample_rate_hz: int, bit_rate: int | None, streaming: bool
     ) -> None:
         self._effects, self._rate_hz, self._encoded = effects, sample_rate_hz, 0
-        options = {"fflags": "bitexact"} | ({} if complete else {"flush_packets": "1", **row.streamed})
-        target = sink if complete else _WriteOnly(sink)
+        options = {"fflags": "bitexact"} | ({"flush_packets": "1", **row.streamed} if streaming else {})
+        target = StreamSink(sink) if streaming else sink
         self._container = av.open(cast("Any", target), "w", format=row.muxer, options=options)
         stream = self._container.add_stream(
             row.codec, rate=sample_rate_hz, layout="mono", options=dict(row.codec_options)
@@ -126,12 +138,12 @@ class PyavEncoding:
         )
         self._resampler = AudioResampler(row.sample_format, "mono", sample_rate_hz, frame_size)
 
-    def feed(self, pcm: Pcm) -> None:
+    def encode(self, pcm: Pcm) -> None:
         if len(pcm):
             self._encode(self._effects.push(finite(pcm)))
 
-    def finish(self) -> None:
-        self._encode(self._effects.finish())
+    def flush(self) -> None:
+        self._encode(self._effects.flush())
         if self._encoded:
             for frame in self._resampler.resample(None):
                 self._container.mux(self._stream.encode(frame))
@@ -141,7 +153,7 @@ class PyavEncoding:
         self._container.close()
 
     def __del__(self) -> None:
-        # A container and its streams know each other: left open, both would wait for Python's collector.
+        # A container and its streams refer to each other: unless closed, both wait for the garbage collector.
         with contextlib.suppress(Exception):
             self._container.close()
 
@@ -152,10 +164,3 @@ class PyavEncoding:
         self._encoded += len(samples)
         for converted in self._resampler.resample(frame):
             self._container.mux(self._stream.encode(converted))
-
-
-class _WriteOnly:
-    """A sink that cannot seek, as FFmpeg sees it: by the methods it has."""
-
-    def __init__(self, sink: ByteSink) -> None:
-        self.write = sink.write

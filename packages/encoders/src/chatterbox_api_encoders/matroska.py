@@ -1,7 +1,7 @@
-"""WebM and Matroska files: how many elements there are, and whether the last is whole.
+"""WebM and Matroska files: the number of their elements, and whether the last one is complete.
 
-FFmpeg keeps a structure of up to a kilobyte for each element of the header, of which each needs two bytes of the file.
-A live recording, such as a browser's, gives no sizes to its segment and its clusters. The layout is that of RFC 8794
+FFmpeg keeps a structure of up to a kilobyte for each element of the header, and an element may have two bytes. A live
+recording, such as a browser's, declares no sizes of its segment and its clusters. The layout is that of RFC 8794
 (EBML) and RFC 9559 (Matroska).
 """
 
@@ -11,7 +11,7 @@ import struct
 from typing import Final
 
 from chatterbox_api_encoders.endings import FileEnd
-from chatterbox_api_encoders.refusals import implausible
+from chatterbox_api_encoders.errors import implausible
 
 __all__ = ["matroska_end"]
 
@@ -25,19 +25,23 @@ _PARENTS: Final = frozenset(
         0x41E4, 0x55B0, 0x55D0, 0x7670, 0xE2, 0xE3, 0xE4, 0xE9, 0x6624, 0x6911, 0x6944,
     )
 )  # fmt: skip
-"""Elements that have others in them, but for segment and clusters."""
+"""Elements that contain others, except for the segment and the clusters."""
 _MAX_TRACKS: Final = 16
 _MAX_OF_HEADER: Final = 50_000
 _MAX_ELEMENTS: Final = 300_000
-"""Of a live recording, whose blocks have to be passed one by one: an hour has 180,000 of 20 ms."""
+"""The blocks of a live recording have to be skipped one by one; an hour has 180,000 blocks of 20 ms."""
 _MAX_DEPTH: Final = 16
 
 
 def matroska_end(data: bytes) -> FileEnd:
-    """What the file promises, where it ends early. InvalidAudio where it has too many tracks or elements."""
+    """Whether the file ends early, and the duration that it then declares.
+
+    Raises:
+        InvalidAudio: the file has too many tracks or elements.
+    """
     walk = _Walk(data)
     walk.pass_all()
-    return FileEnd(promised_s=walk.duration_s if walk.cut_off else 0.0, cut_off=walk.cut_off)
+    return FileEnd(declared_s=walk.duration_s if walk.cut_off else 0.0, cut_off=walk.cut_off)
 
 
 class _Walk:
@@ -52,7 +56,7 @@ class _Walk:
         return self._duration * self._scale_ns / 1e9
 
     def pass_all(self) -> None:
-        """Go from element to element; into the segment, and into clusters whose end is unknown."""
+        """Walk over all elements. Enters the segment, and clusters of unknown size."""
         at = 0
         for _ in range(_MAX_ELEMENTS):
             if at >= len(self._data):
@@ -73,7 +77,7 @@ class _Walk:
         raise implausible(f"it has more than {_MAX_ELEMENTS:,} elements")
 
     def _enter(self, kind: int, begin: int, end: int, depth: int) -> None:
-        """Look at an element of the header and those within."""
+        """Check an element of the header and those that it contains."""
         self._note(kind, begin, end)
         if kind not in _PARENTS:
             return
@@ -102,7 +106,7 @@ class _Walk:
             (self._duration,) = struct.unpack(">f" if len(body) == 4 else ">d", body)
 
     def _element(self, at: int) -> tuple[int, int | None, int]:
-        """(its ID or 0, bytes of its body or None for an unknown number, where that begins)."""
+        """The id of an element (0 for none), the size of its body (None for unknown), and the position of its body."""
         data = self._data
         id_size = 9 - data[at].bit_length()
         size_at = at + id_size

@@ -1,7 +1,7 @@
-"""From decoded frames to one channel of 32-bit floats, whatever changes on the way.
+"""Mixes decoded frames to one channel of 32-bit floats, even if their format changes.
 
-A stream may change its rate, its channels and its sample format from one frame to the next; AAC with spectral band
-replication, chained Ogg files and joined MP3 files do. PyAV's resampler would pass such frames on as they are.
+A stream may change its sample rate, its channels and its sample format between frames; AAC with spectral band
+replication, chained Ogg files and joined MP3 files do. PyAV's resampler would pass such frames unchanged.
 """
 
 from __future__ import annotations
@@ -15,25 +15,31 @@ from av.audio.resampler import AudioResampler
 
 from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_core.voices import clip_refusals
-from chatterbox_api_encoders.listening import ClipMeter, Samples
+from chatterbox_api_encoders.measurement import ClipMeter, Samples
 
 __all__ = ["MAX_RATE_HZ", "Mixer"]
 
 MAX_RATE_HZ: Final = 48_000
+"""Clips with a higher sample rate are resampled to this one."""
 _BLOCK_S: Final = 0.5
 _GROWTH: Final = 2**20
-"""Samples for which room is made at once."""
+"""The samples by which the array grows."""
 _LOUDEST: Final = 1e6
-"""120 dB above full scale: programs that write floats may be careless of their scale, but not that careless."""
+"""120 dB above full scale. Programs may write floats on another scale, but not on one that far off."""
 
 
 class Mixer:
-    """Takes frames in; `samples` is there once it is finished.
+    """Collects frames; `samples` is complete after `finish`.
+
+    Args:
+        limits: the limits that `feed` enforces.
+        deadline: the time of `time.monotonic` after which `check_time` raises.
 
     Attributes:
-        sample_rate_hz, channels: of the first frame.
-        kept_hz: rate of `samples`, that of the first frame or 48 kHz.
-        meter: what was measured before mixing.
+        sample_rate_hz, channels: those of the first frame.
+        kept_hz: the sample rate of `samples`: that of the first frame, at most 48,000.
+        meter: the peak and clipping before mixing.
+        samples: one channel of 32-bit floats.
     """
 
     def __init__(self, limits: ClipLimits, *, deadline: float) -> None:
@@ -47,7 +53,7 @@ class Mixer:
         self._count = 0
 
     def feed(self, frame: AudioFrame) -> None:
-        """Take a frame in. InvalidAudio when it goes beyond the limits."""
+        """Add a frame. Raises InvalidAudio where the clip exceeds the limits or contains no numbers."""
         kind = (frame.sample_rate, frame.layout.name, frame.format.name)
         if kind != self._kind:
             self._change(frame, kind)
@@ -60,12 +66,12 @@ class Mixer:
             self.check_time()
 
     def finish(self) -> None:
-        """Let out what is still inside, and put `samples` together."""
+        """Flush the resamplers and complete `samples`."""
         self._end_kind()
         self.samples.resize(self._count, refcheck=False)
 
     def check_time(self) -> None:
-        """Raise InvalidAudio when the deadline has passed."""
+        """Raise InvalidAudio if the deadline has passed."""
         if time.monotonic() > self._deadline:
             raise clip_refusals.too_slow()
 
@@ -94,7 +100,7 @@ class Mixer:
         self._lower(None)
 
     def _measure(self) -> None:
-        """Work on many frames at once: a frame alone is too little for numpy."""
+        """Measure and mix the frames that wait. Many at once, since numpy is slow on single frames."""
         if not self._waiting:
             return
         block = np.concatenate(self._waiting, axis=1)
@@ -111,7 +117,7 @@ class Mixer:
     def _keep(self, block: Samples) -> None:
         begin, self._count = self._count, self._count + block.shape[1]
         if self._count > len(self.samples):
-            # In place, by the system's realloc: a list of parts would take as much again when it is joined.
+            # In place, by realloc: joining a list of parts would take the memory twice.
             self.samples.resize(self._count + _GROWTH, refcheck=False)
         self.samples[begin : self._count] = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
         if self._count > self._limits.max_duration_s * self.kept_hz:
@@ -119,9 +125,9 @@ class Mixer:
 
 
 def _floats(frame: AudioFrame) -> Samples:
-    """One row per channel of a frame of "flt", whose samples are interleaved.
+    """The samples of an interleaved frame ("flt") as an array of shape (channels, n).
 
-    Of planar frames PyAV looks for as many planes as there are pointers in a row, and of eight channels, which fill
-    FFmpeg's array of them, it takes what lies behind it for a ninth.
+    Planar frames would not do: with eight channels, which fill FFmpeg's array of pointers, PyAV takes the memory behind
+    the array for a ninth plane.
     """
     return cast("Samples", frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T)

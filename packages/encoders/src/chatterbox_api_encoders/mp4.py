@@ -1,4 +1,4 @@
-"""MP4 and QuickTime files: what their boxes claim is bounded before FFmpeg believes it.
+"""MP4 and QuickTime files: limits what their boxes declare before FFmpeg believes it.
 
 FFmpeg (`libavformat/mov.c`) builds an index of 24 bytes and more for each sample of each track while it opens a file,
 from counts that need no byte of the file behind them. This walk enters the boxes that FFmpeg enters, and adds up
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from chatterbox_api_encoders.refusals import implausible, unreadable
+from chatterbox_api_encoders.errors import implausible, unreadable
 
 __all__ = ["check_boxes", "is_cut_off"]
 
@@ -46,7 +46,7 @@ _LOCKED: Final = frozenset((b"senc", b"saiz", b"tenc", b"adrm"))
 
 
 def check_boxes(data: bytes) -> None:
-    """Raise InvalidAudio where there are more tracks, samples, edits or boxes than a recording has."""
+    """Raise InvalidAudio where a file declares more tracks, samples, edits or boxes than a recording has."""
     walk = _Walk(data)
     walk.enter(0, len(data), None, 0)
     for track in walk.tracks:
@@ -56,14 +56,14 @@ def check_boxes(data: bytes) -> None:
 
 
 def is_cut_off(data: bytes) -> bool:
-    """Whether the last box ends behind the end of the file."""
+    """Whether the last box ends after the end of the file."""
     end = max((end for _, _, end in _boxes(data, 0, len(data), clamp=False)), default=0)
     return end > len(data) or any(data[end:])
 
 
 @dataclass(slots=True)
 class _Track:
-    """What the tables of one track claim."""
+    """What the tables of one track declare."""
 
     handlers: set[bytes] = field(default_factory=set)
     sizes: int = 0

@@ -27,7 +27,7 @@ _KBPS: Final = {
 _RATES_HZ: Final = (44_100, 48_000, 32_000)
 _SYNC: Final = re.compile(rb"\xff[\xe2-\xff]")
 _REACH: Final = 64 * 1024
-"""So far FFmpeg looks for a first frame."""
+"""How far FFmpeg looks for a first frame."""
 _MAX_FRAMES: Final = 500_000
 _ID3V1_BYTES: Final = 128
 
@@ -42,7 +42,7 @@ class _Frame:
 
 
 def without_id3(data: bytes) -> bytes:
-    """The file behind its ID3v2 tags: FFmpeg knows them before some formats only, and a picture may be among them."""
+    """The file without ID3v2 tags at its start. FFmpeg skips them for some formats only; a picture may be in one."""
     at = 0
     while at + 10 <= len(data) and data[at : at + 3] == b"ID3":
         at += _id3_size(data, at)
@@ -50,7 +50,7 @@ def without_id3(data: bytes) -> bytes:
 
 
 def joined_mp3(data: bytes) -> bytes:
-    """An mp3 file without the tags between its frames, which files have that were made by joining others."""
+    """An mp3 file without tags between its frames; files that were joined from others have them."""
     spans = [span for span in _walk(data)[1] if span[1] < len(data)]
     if not spans:
         return data
@@ -62,20 +62,20 @@ def joined_mp3(data: bytes) -> bytes:
 
 
 def mp3_end(data: bytes) -> FileEnd:
-    """What the first frame promises; where it does not, whether the last frame is whole."""
+    """The duration that the first frame declares. Where it declares none, whether the last frame is complete."""
     at, frame = _first(data)
     if frame is None:
         return FileEnd()
-    frames, size, unheard = _promise(data, at, frame)
+    frames, size, padding_samples = _declared(data, at, frame)
     if not frames:
         return FileEnd(cut_off=_walk(data)[0])
     if size and len(data) - at >= size:
         return FileEnd()
-    return FileEnd(promised_s=(frames * frame.samples - unheard) / frame.sample_rate_hz)
+    return FileEnd(declared_s=(frames * frame.samples - padding_samples) / frame.sample_rate_hz)
 
 
 def adts_end(data: bytes) -> FileEnd:
-    """Whether the last frame is whole, as far as one leads to the next."""
+    """Whether the last frame is complete, as far as each frame leads to the next."""
     at = 0
     for _ in range(_MAX_FRAMES):
         if at + 7 > len(data):
@@ -87,8 +87,8 @@ def adts_end(data: bytes) -> FileEnd:
     return FileEnd()
 
 
-def _promise(data: bytes, at: int, frame: _Frame) -> tuple[int, int, int]:
-    """(frames, bytes, samples to leave out at both ends) by the first frame; zeros where it does not say."""
+def _declared(data: bytes, at: int, frame: _Frame) -> tuple[int, int, int]:
+    """The frames, the bytes and the padding samples that the first frame declares; zeros where it declares none."""
     tag = at + frame.tag_at
     if data[tag : tag + 4] in (b"Xing", b"Info") and tag + 144 <= len(data):
         (flags,) = struct.unpack_from(">I", data, tag + 4)
@@ -99,8 +99,8 @@ def _promise(data: bytes, at: int, frame: _Frame) -> tuple[int, int, int]:
                 (found[number],) = struct.unpack_from(">I", data, place)
                 place += 4
         place += 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
-        unheard = int.from_bytes(data[place + 21 : place + 24])
-        return found[0], found[1], (unheard >> 12) + (unheard & 0xFFF)
+        padding_samples = int.from_bytes(data[place + 21 : place + 24])
+        return found[0], found[1], (padding_samples >> 12) + (padding_samples & 0xFFF)
     if data[at + 36 : at + 40] == b"VBRI" and at + 54 <= len(data):
         size, frames = struct.unpack_from(">II", data, at + 46)
         return frames, size, 0

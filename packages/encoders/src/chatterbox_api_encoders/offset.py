@@ -1,4 +1,4 @@
-"""Recordings whose samples do not swing around zero: a fault of sound cards, unheard, that measures as noise."""
+"""Removes a DC offset from a clip: a fault of sound cards that is inaudible and measures as noise."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any, Final
 
 import numpy as np
 
-from chatterbox_api_encoders.listening import Samples
+from chatterbox_api_encoders.measurement import Samples
 
 __all__ = ["without_offset"]
 
 _SHORTEST_S: Final = 0.25
-"""Of less, an offset cannot be told from sound."""
+"""In a shorter clip an offset cannot be distinguished from sound."""
 _BLOCK_S: Final = 0.01
 _WINDOW_BLOCKS: Final = 25
 _LEAST: Final = 0.02
-"""Of the root mean square of the rest: an offset of this much is 34 dB below it, and hides no pause in any room."""
+"""Relative to the root mean square of the rest. A smaller offset is 34 dB below the sound and hides no pause."""
 _ROUNDING: Final = 2.0**-20
 _STRETCH: Final = 1 << 18
 
 
 def without_offset(samples: Samples, *, sample_rate_hz: int) -> Samples:
-    """The clip around zero, changed in place; left as it is where it is so already, as ordinary recordings are.
+    """Subtract the offset from a clip, in place. A clip with a negligible offset stays unchanged.
 
-    What is taken off is a moving mean over 0.25 s, not the mean of the whole: an offset may begin after a lead of
-    digital silence, or change where two recordings were joined. It leaves frequencies above some 20 Hz as they are.
+    The offset is a moving mean over 0.25 s and not the mean of the clip: it may begin after digital silence, or change
+    where two recordings were joined. Frequencies above some 20 Hz stay unchanged.
     """
     if len(samples) < _SHORTEST_S * sample_rate_hz:
         return samples
@@ -49,7 +49,7 @@ def without_offset(samples: Samples, *, sample_rate_hz: int) -> Samples:
 
 
 def _stretches(samples: Samples) -> Iterator[tuple[int, Samples]]:
-    """Views of the samples, with their places: what is computed of one takes little memory, of a long clip much."""
+    """Views of parts of the samples with their positions, since computing on a long clip at once takes much memory."""
     for begin in range(0, len(samples), _STRETCH):
         yield begin, samples[begin : begin + _STRETCH]
 
@@ -59,7 +59,7 @@ def _block_means(samples: Samples, size: int) -> np.ndarray[Any, np.dtype[np.flo
 
 
 def _smooth(means: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The mean over a window around each; at the ends, over what of it is there."""
+    """The mean over a window around each value; at the ends, over the part of the window that exists."""
     sums = np.concatenate(([0.0], np.cumsum(means)))
     places = np.arange(len(means))
     first = np.maximum(0, places - _WINDOW_BLOCKS // 2)

@@ -1,4 +1,4 @@
-"""Ogg files: whether the last page is there, and whole. The layout is that of RFC 3533."""
+"""Ogg files: whether the last page is present and complete. The layout is that of RFC 3533."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LAST: Final = 4
 
 
 def ogg_end(data: bytes) -> FileEnd:
-    """Whether the last page is whole, and marked as such. How much is missing where it is not, nothing tells."""
+    """Whether the last page is complete and marked as the last. Nothing tells how much is missing if it is not."""
     at = data.rfind(b"OggS\0")
     if at < 0 or at + _HEAD_BYTES > len(data):
         return FileEnd(cut_off=True)

@@ -1,4 +1,4 @@
-"""Samples on their way into a codec."""
+"""Samples that a codec can take."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ __all__ = ["finite"]
 
 
 def finite(pcm: Pcm) -> npt.NDArray[np.float32]:
-    """The samples within full scale; what is no number is silent."""
+    """The samples as 32-bit floats from -1 to 1. Values that are not numbers become 0."""
     samples = np.nan_to_num(np.asarray(pcm.samples, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     return np.clip(samples, -1.0, 1.0)

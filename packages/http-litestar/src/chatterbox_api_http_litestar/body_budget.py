@@ -1,4 +1,4 @@
-"""How much the bodies of all requests may take together."""
+"""Bounds of the bodies of all requests together."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ _RETRY_AFTER_S: Final = 5.0
 
 
 class BodyBudget:
-    """Three bounds, in bytes: of bodies in memory, of bodies in temporary files, and of uploads that are worked with.
+    """Counts the bytes of bodies in memory, of bodies in temporary files, and of uploads that requests use.
+
+    Args:
+        limits: the bounds.
 
     Attributes:
-        memory_bytes, file_bytes: taken right now by bodies, wherever they lie.
+        memory_bytes, file_bytes: taken right now by bodies, in memory and in temporary files.
         loaded_bytes: taken right now by uploads that have been read back for their request.
         directory: of the temporary files; None for the system's own.
     """
@@ -31,7 +34,7 @@ class BodyBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def take_memory(self, size: int) -> bool:
-        """Whether there is room; if so, it is taken."""
+        """Take room in memory; False where there is none, and then nothing is taken."""
         if self.memory_bytes + size > self._limits.bodies_memory_bytes:
             return False
         self.memory_bytes += size
@@ -44,10 +47,10 @@ class BodyBudget:
         self.file_bytes += size
 
     async def take_loaded(self, size: int) -> int:
-        """Wait for room to work with an upload, in the order of coming, and return how much was taken.
+        """Wait for room to read an upload back, first come, first served, and return how many bytes were taken.
 
         Raises:
-            Overloaded: many wait already, or the wait was too long.
+            Overloaded: many wait already, or the wait is too long.
         """
         size = min(size, self._limits.bodies_loaded_bytes)
         if not self._waiting and self._has_room(size):
@@ -63,7 +66,7 @@ class BodyBudget:
         except BaseException as error:
             if turn.cancelled():
                 self._waiting.remove((size, turn))
-            else:  # its turn came in the moment in which it gave up
+            else:  # the room was given in the moment in which the wait ended
                 self.loaded_bytes -= size
             self._admit()
             if isinstance(error, TimeoutError):
@@ -71,7 +74,8 @@ class BodyBudget:
             raise
         return size
 
-    def give_back(self, *, memory: int = 0, file: int = 0, loaded: int = 0) -> None:
+    def free(self, *, memory: int = 0, file: int = 0, loaded: int = 0) -> None:
+        """Free bytes that were taken; those who wait for room to load get it."""
         self.memory_bytes -= memory
         self.file_bytes -= file
         self.loaded_bytes -= loaded
@@ -83,7 +87,7 @@ class BodyBudget:
     def _admit(self) -> None:
         while self._waiting and self._has_room(self._waiting[0][0]):
             size, turn = self._waiting[0]
-            if turn.cancelled():  # whoever waited for it takes it out, and comes here again
+            if turn.cancelled():  # its waiter removes it, and calls this again
                 return
             self._waiting.popleft()
             self.loaded_bytes += size

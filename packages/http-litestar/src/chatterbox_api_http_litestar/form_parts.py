@@ -1,4 +1,4 @@
-"""The parts of a multipart form: what each is, where it lies, and what is wrong with it."""
+"""The parts of a multipart form: their names and types, their ranges of the body, and their errors."""
 
 from __future__ import annotations
 
@@ -15,34 +15,42 @@ from chatterbox_api_http_litestar.request_body import RequestBody
 
 __all__ = ["FormFields", "Part", "PartReader"]
 
-_SHOWN: Final = 64
-_LOOKED_AT_BYTES: Final = 4096
+_DISPLAY_CHARS: Final = 64
+_TEXT_CHECK_BYTES: Final = 4096
 _PLAIN: Final = ("", "binary", "8bit", "7bit")
 
 
 @dataclass(frozen=True, slots=True)
 class FormFields:
-    """The fields that a form may have: these files, these texts, and other texts that nobody reads."""
+    """The fields of a form: files, texts, and other texts, which no handler reads."""
 
     files: tuple[str, ...]
     texts: frozenset[str]
 
     def no_file(self, name: str) -> RequestError:
-        """The error for a file under a name that is no file's."""
+        """The error for a file in a field that takes none."""
         remedy = f"Send the recording as '{self.files[0]}'." if self.files else "This form has no files."
         if name in self.texts:
             return _invalid(f"'{name}' must be text, not a file.", name)
         if not name:
             return _invalid(f"A file has no field name. {remedy}")
-        return _invalid(f"'{name[:_SHOWN]}' is not a file field of this form. {remedy}", name[:_SHOWN])
+        return _invalid(f"'{name[:_DISPLAY_CHARS]}' is not a file field of this form. {remedy}", name[:_DISPLAY_CHARS])
 
     def too_many(self, limit: int) -> RequestError:
+        """The error for a form of more fields than are allowed."""
         return RequestError(413, "request_too_large", f"The form has more than the {limit} fields that are allowed.")
 
 
 @dataclass(slots=True)
 class Part:
-    """One part; its content is a range of the request's body."""
+    """One part; its content is a range of the request's body.
+
+    Attributes:
+        number: of the part within the form, from 1.
+        parameters: of its Content-Disposition, as bytes in ISO 8859-1.
+        charset: that it names; empty where it names none.
+        start, stop: its range of the body, in bytes.
+    """
 
     number: int
     name: str
@@ -55,23 +63,32 @@ class Part:
 
     @property
     def size(self) -> int:
+        """The bytes of the content."""
         return self.stop - self.start
 
     def filename(self, codec: str | None) -> str:
+        """The client's name for the file; empty where it has none."""
         return decoded(self.parameters, "filename", codec=codec) or ""
 
     def text(self, data: bytes, codec: str | None) -> str:
-        """The content as text; RequestError where it is none in the charset that is named, or in UTF-8."""
+        """The content as text.
+
+        Args:
+            codec: of a part that names no charset; UTF-8 when None.
+
+        Raises:
+            RequestError: the bytes are no text in that charset.
+        """
         own = codec_of(self.charset) if self.charset else codec or "utf-8"
-        shown = self.name[:_SHOWN]
+        label = self.name[:_DISPLAY_CHARS]
         if own is None:
-            raise _invalid(f"'{shown}' is in the charset {self.charset[:40]!r}. Send it as UTF-8.", shown)
+            raise _invalid(f"'{label}' is in the charset {self.charset[:40]!r}. Send it as UTF-8.", label)
         text = readable_text(data, own)
         if text is None:
             raise _invalid(
-                f"'{shown}' is not {self.charset or own.upper()}. Send it as UTF-8, or name its charset in the "
+                f"'{label}' is not {self.charset or own.upper()}. Send it as UTF-8, or name its charset in the "
                 "'Content-Type' of the part, as in 'text/plain; charset=windows-1252'.",
-                shown,
+                label,
             )
         return text
 
@@ -90,7 +107,7 @@ class PartReader:
         self._part: Part | None = None
 
     def begin(self, headers: list[tuple[str, str]]) -> None:
-        """The headers of a part are there. RequestError where its content need not be waited for."""
+        """Begin a part with its headers. Raises RequestError where they already show that it is wrong."""
         self._count += 1
         if self._count > self._limits.parts:
             raise self._fields.too_many(self._limits.parts)
@@ -102,7 +119,10 @@ class PartReader:
             raise self._fields.no_file(name)
         if by_name.get("Content-Transfer-Encoding", "").strip().lower() not in _PLAIN:
             encoding = by_name["Content-Transfer-Encoding"][:40]
-            raise _invalid(f"'{name[:_SHOWN]}' is encoded as {encoding!r}. Send its bytes as they are.", name[:_SHOWN])
+            raise _invalid(
+                f"'{name[:_DISPLAY_CHARS]}' is encoded as {encoding!r}. Send its bytes as they are.",
+                name[:_DISPLAY_CHARS],
+            )
         media_type = by_name.get("Content-Type", "")
         self._part = Part(
             number=self._count,
@@ -116,7 +136,7 @@ class PartReader:
         )
 
     async def add(self, data: bytes) -> None:
-        """More of the content of the part. RequestError, Overloaded, Unavailable."""
+        """Append to the content of the part. Raises RequestError, Overloaded, Unavailable."""
         part, limits = self._part, self._limits
         if part is None:  # not with this parser, which begins each part first
             return
@@ -130,7 +150,7 @@ class PartReader:
         await self._body.write(data)
 
     async def end(self) -> None:
-        """The part is complete. RequestError where it is a text in a file's place."""
+        """End the part. Raises RequestError where it is a text in a file's place."""
         part, self._part = self._part, None
         if part is None or (part.is_file and not part.filename(None) and not part.size):
             return
@@ -141,17 +161,18 @@ class PartReader:
         self.done.append(part)
 
     def place(self) -> str:
-        """The part that is being read, or the one that would come next."""
+        """The label of the part that is being read, or of the one that would come next."""
         if self._part is None:
             return f"Part {self._count + 1} of the form"
-        return f"Part {self._part.number} of the form ('{self._part.name[:_SHOWN]}')"
+        return f"Part {self._part.number} of the form ('{self._part.name[:_DISPLAY_CHARS]}')"
 
     def header_too_large(self, limit_bytes: int) -> RequestError:
+        """The error for a part whose header is too large."""
         message = f"{self.place()} has a header of more than {limit_bytes:,} bytes, or of too many lines."
         return RequestError(413, "request_too_large", message)
 
     def damaged(self, error: MultipartError) -> RequestError:
-        """The error for a form that is none, from what the parser says of it."""
+        """The error for a form that cannot be parsed, from the parser's error."""
         if "Unexpected end" not in str(error):
             return _invalid(f"{self.place()} is damaged: {error}.")
         if self._part is not None:
@@ -164,10 +185,10 @@ class PartReader:
         )
 
     async def _is_text(self, part: Part) -> bool:
-        """Whether somebody wrote the file's name, say, where the file should be: no recording can be read as text."""
+        """Whether a file field holds text, such as the file's name: no recording can be read as text."""
         if part.parameters.keys() & {"filename", "filename*"} or part.media_type not in ("", "text/plain"):
             return False
-        head = await self._body.read(part.start, min(part.stop, part.start + _LOOKED_AT_BYTES))
+        head = await self._body.read(part.start, min(part.stop, part.start + _TEXT_CHECK_BYTES))
         try:
             text = codecs.getincrementaldecoder("utf-8")().decode(head, final=part.size <= len(head))
         except UnicodeDecodeError:

@@ -1,9 +1,9 @@
-"""Reading forms: multipart and urlencoded, within bounds.
+"""Reads forms, multipart and urlencoded, within bounds.
 
-Not by Litestar. It decodes a text part on the event loop in whichever charset the client names, and some of Python's
-charsets take minutes for a megabyte; it keeps the last 1,024 urlencoded bodies in memory; and it reads file names in
-neither the older nor the newer notation. What is here takes forms as browsers, curl and HTTP libraries write them,
-and says of any other which part is wrong.
+Litestar's own parser is not used. It decodes a text part on the event loop in whichever charset the client names, and
+some of Python's charsets take minutes for a megabyte; it keeps the last 1,024 urlencoded bodies in memory; and it reads
+file names in neither the older nor the newer notation. This module reads forms as browsers, curl and HTTP libraries
+write them, and says of any other form which part is wrong.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from urllib.parse import parse_qsl
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
+from chatterbox_api_http_litestar.body_reading import body_chunks, read_body, receive_within, refuse_encoded
 from chatterbox_api_http_litestar.errors import RequestError
 from chatterbox_api_http_litestar.form_parts import FormFields, Part, PartReader
 from chatterbox_api_http_litestar.header_parameters import codec_of, header_parameters, readable_text
 from chatterbox_api_http_litestar.limits import HttpLimits
-from chatterbox_api_http_litestar.receiving import AnyRequest, read_body, received, refuse_encoded
+from chatterbox_api_http_litestar.litestar_types import AnyRequest
 from chatterbox_api_http_litestar.request_body import RequestBody, body_of
 
 __all__ = ["FORM_TYPES", "Form", "Upload", "read_form"]
@@ -33,10 +34,10 @@ _PART_HEADER_BYTES: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file of a form, which has arrived and lies with the request's body.
+    """A file of a form; its bytes are a range of the request's body.
 
     Attributes:
-        filename: what the client calls it; for people, never a path.
+        filename: the client's name for it; for people, never a path.
     """
 
     filename: str
@@ -44,18 +45,19 @@ class Upload:
     _range: tuple[int, int] = field(repr=False)
 
     async def take(self) -> bytes:
-        """The file, to work with until the request ends; then no other of the form is there any more.
+        """The file's bytes, once there is room for them. The form's other files are discarded.
 
         Raises:
-            Overloaded: other requests work with as many as there may be.
-            RequestError: 499, the client left meanwhile.
+            Overloaded: other requests use all the room, and none is freed in time.
+            RequestError: 499, the client disconnects meanwhile.
+            Unavailable: the temporary file cannot be read.
         """
         return await self._body.take(*self._range)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form says: every text by name, in order, and its files."""
+    """The texts of a form by name, in their order, and its files by name."""
 
     texts: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, Upload] = field(default_factory=dict)
@@ -68,11 +70,16 @@ class Form:
 async def read_form(
     request: AnyRequest, *, files: tuple[str, ...], texts: Collection[str] = (), limits: HttpLimits
 ) -> Form:
-    """A form; a file field that was left empty counts as none. Raises RequestError, Overloaded.
+    """Read a form. A file field that was left empty counts as left out.
 
     Args:
-        files: the names of the fields that are files.
-        texts: the names of fields that are texts, so that an error knows them; others are taken too.
+        files: the names of the fields that are files; with any, the whole form is bounded by `upload_bytes`.
+        texts: the names of the fields that are texts, for error messages; other texts are read too.
+
+    Raises:
+        RequestError: the form is wrong, too large or too slow.
+        Overloaded: the bodies of all requests have no room for it.
+        Unavailable: a temporary file cannot be written.
     """
     refuse_encoded(request)
     kind = request.content_type[0]
@@ -80,13 +87,14 @@ async def read_form(
         raise RequestError(415, "unsupported_media_type", "Send a form with 'Content-Type: multipart/form-data'.")
     fields = FormFields(files, frozenset(texts))
     reading = _multipart(request, fields, limits) if kind == _MULTIPART else _urlencoded(request, fields, limits)
-    return await received(request, reading, limits.receive_s)
+    return await receive_within(request, reading, limits.receive_s)
 
 
 async def _multipart(request: AnyRequest, fields: FormFields, limits: HttpLimits) -> Form:
     parts = PartReader(fields, limits, body_of(request))
     try:
-        async with aclosing(request.stream()) as chunks:
+        max_bytes = limits.upload_bytes if fields.files else limits.body_bytes
+        async with aclosing(body_chunks(request, max_bytes=max_bytes)) as chunks:
             with _parser(request) as parser:
                 async for chunk in chunks:
                     for event in parser.parse(chunk) if chunk else ():
@@ -100,9 +108,12 @@ async def _multipart(request: AnyRequest, fields: FormFields, limits: HttpLimits
         raise parts.header_too_large(_PART_HEADER_BYTES) from None
     except MultipartError as error:
         raise parts.damaged(error) from None
-    body, codec = body_of(request), await _form_codec(parts.done, body_of(request))
-    form = Form()
-    for part in parts.done:
+    return await _form_of(parts.done, body_of(request))
+
+
+async def _form_of(parts: list[Part], body: RequestBody) -> Form:
+    codec, form = await _form_codec(parts, body), Form()
+    for part in parts:
         if part.is_file:
             form.files[part.name] = Upload(part.filename(codec), body, (part.start, part.stop))
         else:
@@ -121,7 +132,7 @@ def _parser(request: AnyRequest) -> PushMultipartParser:
 
 
 async def _form_codec(parts: list[Part], body: RequestBody) -> str | None:
-    """The charset of all that names none, from the field that HTML has for it."""
+    """The codec of texts that name no charset, from `_charset_`, HTML's field for it."""
     for part in parts:
         if part.name == "_charset_" and not part.is_file:
             charset = (await body.read(part.start, min(part.stop, part.start + 100))).decode("latin-1").strip()
@@ -133,7 +144,7 @@ async def _urlencoded(request: AnyRequest, fields: FormFields, limits: HttpLimit
     data = await read_body(request, max_bytes=limits.body_bytes)
     if data.count(b"&") >= limits.parts:
         raise fields.too_many(limits.parts)
-    # Each byte as one character, until it is known in what they are written.
+    # ISO 8859-1 keeps each byte as one character until the charset of the form is known.
     pairs = await asyncio.to_thread(parse_qsl, data.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
     charset = dict(pairs).get("_charset_") or header_parameters(request.headers["content-type"]).get("charset")
     codec = (_named_codec(charset) if charset else None) or "utf-8"

@@ -1,7 +1,6 @@
-"""Parameters of headers as clients write them: quoted in several ways, in several charsets, and of RFC 5987.
+"""Reads parameters of headers as clients write them: quoted in several ways, in several charsets, and by RFC 5987.
 
-Header lines come here with each byte as one character (ISO 8859-1), and are decoded when it is known in what they were
-written.
+A header line arrives with each byte as one character (ISO 8859-1). It is decoded once its charset is known.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _CODECS: Final = {
     "big5": "big5",
     **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "cp949"), "cp949"),
 }
-"""The charsets that are read, each with a decoder of Python's whose time grows with the text and no faster."""
+"""The charsets that are read. Python's decoder of each takes time in proportion to the text."""
 
 _PARAMETER: Final = re.compile(r";\s*([^\s=;\"]+)\s*=\s*")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -42,12 +41,12 @@ _EXTENDED: Final = re.compile(r"([^']*)'[^']*'(.*)", re.DOTALL)
 
 
 def codec_of(charset: str) -> str | None:
-    """Python's decoder for a charset by its name on the wire; None for one that is not read."""
+    """The name of Python's decoder for a charset; None for a charset that is not read."""
     return _CODECS.get(charset.strip().lower())
 
 
 def header_parameters(line: str) -> dict[str, str]:
-    """The parameters of a header, names in lower case; the values have still the bytes they came with."""
+    """The parameters of a header, names in lower case; the values are undecoded, a byte a character."""
     quoted = _QUOTED if _is_utf8(line) else _QUOTED_BYTES
     parameters: dict[str, str] = {}
     position = 0
@@ -58,10 +57,10 @@ def header_parameters(line: str) -> dict[str, str]:
 
 
 def decoded(parameters: dict[str, str], name: str, *, codec: str | None) -> str | None:
-    """A parameter as text, for people: `filename*` before `filename`; None where there is neither.
+    """A parameter as text for people: `filename*` before `filename`; None where there is neither.
 
-    Bytes that are no UTF-8 are read by `codec`, where the form says in what it is written, else as windows-1252, which
-    is what is sent most; then a name may look strange, but it is there.
+    Bytes that are no UTF-8 are decoded by `codec`, the form's own, else as windows-1252, the most frequent one. A wrong
+    guess makes a name look strange, and nothing worse.
     """
     if (extended := _EXTENDED.fullmatch(parameters.get(f"{name}*", ""))) and (known := codec_of(extended[1])):
         text = readable_text(unquote_to_bytes(extended[2].encode("latin-1")), known)
@@ -77,7 +76,7 @@ def decoded(parameters: dict[str, str], name: str, *, codec: str | None) -> str 
 
 
 def readable_text(data: bytes, codec: str) -> str | None:
-    """The text, or None where these bytes are none in this charset."""
+    """The bytes as text; None where they are invalid in this charset."""
     try:
         return data.decode(codec)
     except UnicodeDecodeError:

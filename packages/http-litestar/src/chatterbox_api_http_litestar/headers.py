@@ -1,4 +1,4 @@
-"""Headers of our answers: the request's id, and who spoke."""
+"""Headers of responses: the request's id, and the voice and timings of speech."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ EXPOSED: Final = [
     "x-voice-name",
     "x-voice-source",
 ]
-"""What a browser's script may read."""
+"""The headers that a script in a browser may read."""
 
 _STATE_KEY = "chatterbox_api.request_id"
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id(scope: Scope) -> str:
-    """The client's own `X-Request-Id` where it is harmless, else one of ours; the same for the whole request."""
+    """The id of a request: the client's own `X-Request-Id` where it is short and plain, else a random one."""
     state = scope["state"]
     if _STATE_KEY not in state:
         given = next((value for name, value in scope["headers"] if name.lower() == b"x-request-id"), b"")
@@ -41,13 +41,13 @@ def request_id(scope: Scope) -> str:
 
 
 async def add_request_id(message: Message, scope: Scope) -> None:
-    """Litestar's hook before each message: every answer, of whatever kind, carries the id."""
+    """Add the request's id to a response. Litestar calls it before each message."""
     if message["type"] == "http.response.start":
         MutableScopeHeaders.from_message(message)["x-request-id"] = request_id(scope)
 
 
 def of_speech(stream: SpeechStream) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer that speaks, known once its first bytes are."""
+    """The headers of a response of speech; they are known once its first bytes are."""
     timings, resolved = stream.timings, stream.voice
     headers = {
         "content-type": stream.audio_format.media_type,

@@ -1,7 +1,7 @@
-"""Which names a server may be called by, in `Host` and in the target of a request.
+"""Which host names a client may call the server by, in `Host` and in the target of a request.
 
-A page whose name its owner has pointed at 127.0.0.1 (DNS rebinding) reaches a loopback server as its own: the browser
-sees one origin. `Host` still says the page's name.
+A page whose name its owner has pointed at 127.0.0.1 (DNS rebinding) reaches a loopback server as one of its own pages:
+the browser sees one origin. `Host` still has the page's name.
 """
 
 from __future__ import annotations
@@ -12,32 +12,34 @@ import socket
 from collections.abc import Collection
 from typing import Final
 
-__all__ = ["AnyHost", "Hosts", "is_loopback", "split_host"]
+__all__ = ["ANY_HOST", "Hosts", "is_loopback", "split_host"]
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#@,\\]+)(?::(?P<port>[0-9]{0,5}))?")
 _NUMBERS = re.compile(r"[0-9A-Fa-fxX.]+")
-AnyHost: Final = "*"
+ANY_HOST: Final = "*"
+"""Allows every name."""
 
 _FROM_CONTAINERS: Final = frozenset(["host.docker.internal", "gateway.docker.internal", "host.containers.internal"])
-"""What Docker and Podman call the machine that a container runs on, so that its programs reach what runs beside it.
+"""What Docker and Podman call the machine that a container runs on, so that its programs reach other services there.
 
 Nobody can point them at it from outside: `.internal` is not delegated in the public DNS (ICANN, July 2024).
 """
 
 
 class Hosts:
-    """The names that a server answers to.
+    """The names that clients may call a server by.
 
     Args:
         names: without ports, in any case; `*` for all. None is as `*`.
     """
 
     def __init__(self, names: Collection[str] | None) -> None:
-        self._names = None if names is None or AnyHost in names else frozenset(map(_canonical, names))
+        self._names = None if names is None or ANY_HOST in names else frozenset(map(_canonical, names))
 
     def allow(self, host: str) -> bool:
-        """Whether a `Host`, with or without its port, is one of them. Loopback's own names always are, and those
-        that containers have for this machine.
+        """Whether a `Host`, with or without its port, is one of them.
+
+        Loopback's own names always are, and so are those that containers have for this machine.
         """
         if self._names is None:
             return True
@@ -46,7 +48,7 @@ class Hosts:
 
 
 def split_host(host: str) -> tuple[str, int | None]:
-    """The name in lower case, without brackets or the dot at its end, and the port. The name is empty if it is none."""
+    """The name in lower case, without brackets or the dot at its end, and the port; the name is empty for no host."""
     match = _HOST.fullmatch(host)
     if match is None:
         return "", None

@@ -1,4 +1,4 @@
-"""JSON as clients send it, which is not always as they should."""
+"""Decodes JSON as clients send it: with byte order marks, and with half of a surrogate pair."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _HALF_A_PAIR = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
 
 
 def decode_json(body: bytes) -> Any:
-    """A value. A byte order mark is taken off; half of a surrogate pair, which clients make that cut strings at a fixed
-    length (`"Hello \\ud83d"`), is dropped.
+    """Decode a value.
+
+    A byte order mark is removed. Half of a surrogate pair (`"Hello \\ud83d"`) is dropped: clients that cut strings at a
+    fixed length send it.
 
     Raises:
         msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is not JSON.
@@ -25,10 +27,10 @@ def decode_json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError:
-        whole = _without_half_pairs(body)
-        if whole == body:
+        repaired = _without_half_pairs(body)
+        if repaired == body:
             raise
-    return msgspec.json.decode(whole)
+    return msgspec.json.decode(repaired)
 
 
 def _without_half_pairs(body: bytes) -> bytes:

@@ -1,6 +1,6 @@
-"""Which web pages may use the service: pages of its own address, and those that CORS lets in.
+"""Which web pages may use the service: pages of its own address, and those that CORS allows.
 
-A browser sends a form of any page to any address, and tells with it where the page comes from: in `Sec-Fetch-Site`,
+A browser sends a form of any page to any address, and says with it where the page comes from: in `Sec-Fetch-Site`,
 or, over plain http on a network, in `Origin` alone. A program that is no browser sends neither.
 See https://www.w3.org/TR/fetch-metadata/ and https://fetch.spec.whatwg.org/#http-origin.
 """
@@ -21,31 +21,36 @@ _OWN: Final = ("same-origin", "none")
 
 
 class Origins:
-    """The origins that CORS lets in.
+    """The origins that CORS allows.
 
     Args:
-        allowed: as browsers write them (`https://app.example`); `:*` at the end is any port, `*` is everybody.
+        allowed: as browsers write them (`https://app.example`); `:*` at the end is any port, `*` is every origin.
+
+    Attributes:
+        every_origin: whether `*` is among them.
     """
 
     def __init__(self, allowed: Collection[str]) -> None:
-        self.everybody = "*" in allowed
+        self.every_origin = "*" in allowed
         self._exact = frozenset(allowed)
         self._any_port = tuple(origin.removesuffix(":*") for origin in allowed if origin.endswith(":*"))
 
     def allow(self, origin: str) -> bool:
+        """Whether an `Origin` is one of them."""
         origin = origin.strip().lower()
         start, _, port = origin.rpartition(":")
         on_any_port = origin in self._any_port or (port.isdecimal() and start in self._any_port)
-        return self.everybody or origin in self._exact or on_any_port
+        return self.every_origin or origin in self._exact or on_any_port
 
 
 def is_foreign(*, sites: Sequence[str], origins: Sequence[str], hosts: Sequence[str], allowed: Origins) -> bool:
-    """Whether a request comes from a page that is neither the server's own nor let in by CORS.
+    """Whether a request comes from a page that is neither the server's own nor allowed by CORS.
 
     Args:
         sites: the values of `Sec-Fetch-Site`, of which a browser sends one or none.
         origins: those of `Origin`, likewise.
-        hosts: those of `Host` and `X-Forwarded-Host`: what the server is called.
+        hosts: those of `Host` and `X-Forwarded-Host`: the names by which the client calls the server.
+        allowed: the origins that CORS allows.
     """
     if origins and all(map(allowed.allow, origins)):
         return False

@@ -1,6 +1,6 @@
 """The body of one request: in memory as long as there is room, then in a temporary file.
 
-It belongs to its request: a middleware makes it, and lets go of it when the request ends, however it ends.
+A middleware makes it for its request, and closes it when the request ends, however it ends.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
-from typing import IO, Any, Final, ParamSpec, TypeVar
+from typing import IO, Final, ParamSpec, TypeVar
 
-from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_http_litestar.body_budget import BodyBudget
 from chatterbox_api_http_litestar.errors import RequestError
+from chatterbox_api_http_litestar.litestar_types import AnyRequest
 
 __all__ = ["RequestBody", "body_of", "request_bodies"]
 
@@ -25,12 +25,16 @@ T = TypeVar("T")
 _ALWAYS_BYTES: Final = 16 * 2**10
 """What each body may have in memory whatever others hold: a flood of uploads does not refuse short requests."""
 _BATCH_BYTES: Final = 16 * 2**10
-"""Written to the file at once; a thread for each packet would cost more than the writing."""
+"""Written to the file in one call; a thread for each packet would cost more than the writing."""
 _STATE_KEY: Final = "chatterbox_api.body"
 
 
 class RequestBody:
     """Bytes that are appended as they arrive, and read back by range.
+
+    Args:
+        budget: of the bodies of all requests.
+        receive: of the request; it says when the client disconnects.
 
     Attributes:
         size: in bytes.
@@ -44,8 +48,13 @@ class RequestBody:
         self._batch = bytearray()
         self._taken = {"memory": 0, "batch": 0, "file": 0, "loaded": 0}
 
+    @property
+    def memory_bytes(self) -> int:
+        """How much of the body is in memory, what is about to be written to the file included."""
+        return len(self._memory) + len(self._batch)
+
     async def write(self, data: bytes) -> None:
-        """Append.
+        """Append bytes.
 
         Raises:
             Overloaded: there is no room, in memory or in temporary files.
@@ -64,7 +73,7 @@ class RequestBody:
         self.size += len(data)
 
     async def read(self, start: int = 0, stop: int | None = None) -> bytes:
-        """The bytes of a range."""
+        """The bytes of a range, to the end where `stop` is None. Raises Unavailable where the file fails."""
         stop = self.size if stop is None else stop
         here = len(self._memory)
         head = bytes(memoryview(self._memory)[start:stop])
@@ -74,11 +83,12 @@ class RequestBody:
         return head + await _in_thread(self._read_file, max(start - here, 0), stop - here)
 
     async def take(self, start: int, stop: int) -> bytes:
-        """The bytes of a range, for the request to work with until it ends; what else there is, is let go of.
+        """Read the bytes of a range for the request to use until it ends, and discard the body.
 
         Raises:
-            Overloaded: other requests work with as much as there may be, and go on doing so.
-            RequestError: 499, the client left meanwhile.
+            Overloaded: other requests use all the room, and none is freed in time.
+            RequestError: 499, the client disconnects meanwhile.
+            Unavailable: the temporary file cannot be read.
         """
         await self._take_room(stop - start)
         data = await self.read(start, stop)
@@ -86,9 +96,19 @@ class RequestBody:
         return data
 
     def close(self) -> None:
-        """Let go of the bytes, and of the room of those that were taken. Whoever has taken some still has them."""
+        """Discard the body and free the room of what was taken. Bytes that `take` has returned stay valid."""
         self.discard()
-        self._give_back("loaded")
+        self._free("loaded")
+
+    def discard(self) -> None:
+        """Free the memory and the file of a body that has been read."""
+        self._memory, self._batch = bytearray(), bytearray()
+        if (file := self._file) is not None:
+            self._file = None
+            # Closing waits for a write in another thread, which must not hold up the event loop.
+            asyncio.get_running_loop().run_in_executor(None, file.close)
+        for kind in ("memory", "batch", "file"):
+            self._free(kind)
 
     def _fits_into_memory(self, size: int) -> bool:
         if len(self._memory) + size <= _ALWAYS_BYTES:
@@ -106,7 +126,7 @@ class RequestBody:
         try:
             await _in_thread(self._file.write, batch)
         finally:
-            self._give_back("batch")
+            self._free("batch")
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._budget.directory)
@@ -120,37 +140,29 @@ class RequestBody:
         return data
 
     async def _take_room(self, size: int) -> None:
-        """Wait for room to work with the upload, as long as the client is there."""
+        """Wait for room to read the upload back, as long as the client is connected."""
 
         async def take() -> None:
             self._taken["loaded"] += await self._budget.take_loaded(size)
 
-        room, gone = asyncio.ensure_future(take()), asyncio.ensure_future(_disconnected(self._receive))
+        room = asyncio.ensure_future(take())
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(self._receive))
         try:
-            await asyncio.wait((room, gone), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((room, disconnected), return_when=asyncio.FIRST_COMPLETED)
             if not room.done():
-                raise RequestError(499, "client_closed_request", "The client went away while it waited.")
+                raise RequestError(499, "client_closed_request", "The client disconnected while it waited.")
             room.result()
         finally:
-            for task in (room, gone):
+            for task in (room, disconnected):
                 task.cancel()
-            await asyncio.gather(room, gone, return_exceptions=True)
+            await asyncio.gather(room, disconnected, return_exceptions=True)
 
-    def discard(self) -> None:
-        """Let go of the bytes: whoever needs them has read them."""
-        self._memory, self._batch = bytearray(), bytearray()
-        if (file := self._file) is not None:
-            self._file = None
-            asyncio.get_running_loop().run_in_executor(None, file.close)  # which waits for what is being written
-        for kind in ("memory", "batch", "file"):
-            self._give_back(kind)
-
-    def _give_back(self, kind: str) -> None:
+    def _free(self, kind: str) -> None:
         taken, self._taken[kind] = self._taken[kind], 0
-        self._budget.give_back(**{"memory" if kind == "batch" else kind: taken})
+        self._budget.free(**{"memory" if kind == "batch" else kind: taken})
 
 
-def body_of(request: Request[Any, Any, Any]) -> RequestBody:
+def body_of(request: AnyRequest) -> RequestBody:
     """The body that belongs to this request."""
     body: RequestBody = request.scope["state"][_STATE_KEY]
     return body
@@ -181,6 +193,6 @@ async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         raise Unavailable("Temporary files cannot be written.", code="temporary_files_failed") from error
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

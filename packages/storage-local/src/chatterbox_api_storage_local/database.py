@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from chatterbox_api_core.errors import ConfigurationError
-from chatterbox_api_storage_local.failures import FIELD
+from chatterbox_api_storage_local.errors import FIELD
 
 __all__ = ["SCHEMA_VERSION", "check_sound", "open_for_reading", "open_for_writing", "transaction"]
 
@@ -56,10 +56,14 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def open_for_writing(path: Path, *, has_clips: Callable[[], bool]) -> sqlite3.Connection:
-    """Open the database, made or migrated as needed. Raises ConfigurationError, sqlite3.Error.
+    """Open the database for reading and writing; create or migrate it where needed.
 
     Args:
-        has_clips: whether there are clips that a new database would not know of.
+        has_clips: whether the folder holds clips. A new database would not know them, so it is refused.
+
+    Raises:
+        ConfigurationError: the database is damaged, newer than this version, or missing beside clips.
+        sqlite3.Error: SQLite cannot open or write the file.
     """
 
     def prepare(connection: sqlite3.Connection) -> None:
@@ -71,13 +75,18 @@ def open_for_writing(path: Path, *, has_clips: Callable[[], bool]) -> sqlite3.Co
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the database without changing anything. Raises ConfigurationError, sqlite3.Error."""
+    """Open the database for reading; nothing on the disk changes.
+
+    Raises:
+        ConfigurationError: the database is damaged, or of another version than this one.
+        sqlite3.Error: SQLite cannot open the file.
+    """
 
     def prepare(connection: sqlite3.Connection) -> None:
         _check_not_newer(connection, path)
         if _version(connection) < SCHEMA_VERSION:
             raise ConfigurationError(
-                f"{path} has to be brought up to date and cannot be written to.",
+                f"{path} is of an older version and cannot be migrated: it is read-only.",
                 field=FIELD,
                 remedy="Let the service write to this folder once.",
             )
@@ -105,7 +114,10 @@ def check_sound(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, alone among all processes; on the disk when it is left."""
+    """A transaction that excludes all other writers, in any process. It is on the disk when the context ends.
+
+    An exception rolls it back. Raises sqlite3.Error where another writer holds the database for 10 s.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -151,7 +163,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, has_clips: Callable[[],
         known = _version(connection)  # another process may have been first
         if known == 0 and has_clips():
             raise ConfigurationError(
-                f"{path} is missing or empty, yet there are clips in {path.parent}.",
+                f"{path} is missing or empty, but {path.parent} contains clips.",
                 field=FIELD,
                 remedy="Restore it from a backup, or move the clips away.",
             )
@@ -169,9 +181,9 @@ def _check_not_newer(connection: sqlite3.Connection, path: Path) -> None:
     found = _version(connection)
     if found > SCHEMA_VERSION:
         raise ConfigurationError(
-            f"{path} was written by a newer version: its schema is {found}, this one knows up to {SCHEMA_VERSION}.",
+            f"{path} was written by a newer version: its schema is {found}, the newest known one is {SCHEMA_VERSION}.",
             field=FIELD,
-            remedy="Install that version, or choose another folder.",
+            remedy="Install the newer version, or choose another folder.",
         )
 
 

@@ -1,7 +1,7 @@
-"""The clips: one file per voice and version in one folder, whole and on the disk before anything names it.
+"""The files of the clips: one for each voice and version. A file is complete and on the disk before a row names it.
 
-The name of a file is made of our own ids alone, is never used twice, and its content never changes. A file that is
-being written ends in `.part`; whatever a crash leaves behind is swept once it is old.
+The name of a file consists of ids that the store makes. A name is never used twice, and the content of a file never
+changes. A file that is being written ends in `.part`. The sweep removes what a crash leaves, once it is old.
 """
 
 from __future__ import annotations
@@ -34,25 +34,28 @@ _NO_FILE: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
 
 
 class FileOperations:
-    """What is done to files in order to write; tests put faults in its place."""
+    """The system calls that write. Tests replace them to inject faults. Every call may block and raise OSError."""
 
     def create(self, path: Path) -> int:
         """Create a file that must not exist yet, and return its descriptor."""
         return os.open(path, _CREATE, 0o600)
 
     def write(self, descriptor: int, data: bytes) -> None:
+        """Write all bytes, in as many calls as the system needs."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
 
     def fsync(self, descriptor: int) -> None:
+        """Return once the content of a file is on the disk."""
         os.fsync(descriptor)
 
     def rename(self, old: Path, new: Path) -> None:
+        """Rename a file atomically, over any file of the new name."""
         old.rename(new)
 
     def fsync_folder(self, path: Path) -> None:
-        """Make what has been created, renamed and removed in a folder lasting, where a system can."""
+        """Return once creations, renames and removals in a folder are on the disk. Does nothing on Windows."""
         if os.name == "nt":
             return
         descriptor = os.open(path, os.O_RDONLY)
@@ -62,25 +65,31 @@ class FileOperations:
             os.close(descriptor)
 
     def unlink(self, path: Path) -> None:
+        """Remove a file."""
         path.unlink()
 
 
 class ClipFolder:
-    """The folder of the clips. Every call may block; raises OSError."""
+    """The folder of the clips. Every method may block and raise OSError."""
 
     def __init__(self, path: Path, files: FileOperations) -> None:
         self.path = path
         self._files = files
 
     def prepare(self) -> None:
-        """Create the folder where it is missing. Raises OSError where nothing can be written."""
+        """Create the folder where it is missing, and raise OSError where no file can be created in it."""
         self._make(self.path)
         probe = self.path / f"probe-{secrets.token_hex(8)}{_PART}"
         os.close(self._files.create(probe))
         self.discard(probe.name)
 
     def put(self, voice_id: str, media_type: str, data: bytes) -> str:
-        """Write a clip and return the name of its file once it lasts; on a failure nothing of it is left."""
+        """Write a clip and return the name of its file once it is on the disk. A failed write leaves no file.
+
+        Args:
+            voice_id: begins the name of the file.
+            media_type: decides the extension.
+        """
         name = f"{voice_id}-{secrets.token_hex(8)}{CLIP_EXTENSIONS.get(media_type, '.audio')}"
         part = self.path / f"{name}{_PART}"
         try:
@@ -99,7 +108,7 @@ class ClipFolder:
         return name
 
     def read(self, name: str, *, size_bytes: int) -> bytes | None:
-        """The content of a file; None where there is no plain file of this name and size in the folder."""
+        """The content of a file; None where the folder has no regular file of this name and size."""
         if not _CLIP.fullmatch(name):
             return None
         try:
@@ -118,11 +127,11 @@ class ClipFolder:
             os.close(descriptor)
 
     def check(self, name: str) -> None:
-        """Raise FileNotFoundError if a file is gone."""
+        """Raise FileNotFoundError if a file is missing."""
         (self.path / name).lstat()
 
     def discard(self, name: str) -> None:
-        """Remove a file that nothing names any more; what cannot be removed is left to the sweep."""
+        """Remove a file that no row names any more. A failure is logged and left to the sweep."""
         if not _OURS.fullmatch(name):
             return
         try:
@@ -130,14 +139,14 @@ class ClipFolder:
         except FileNotFoundError:
             pass
         except OSError as error:
-            _log.warning("%s cannot be removed now: %s", name, error)
+            _log.warning("%s cannot be removed: %s", name, error)
 
     def any(self) -> bool:
-        """Whether there is any clip."""
+        """Whether the folder contains a clip."""
         return any(_CLIP.fullmatch(name) for name, _ in self._aged())
 
     def older_than(self, age_s: float) -> list[str]:
-        """The files of ours that were last written longer ago than this."""
+        """The names of the files of this store that were last written more than `age_s` seconds ago."""
         return [name for name, written_s in self._aged() if time.time() - written_s > age_s]
 
     def _aged(self) -> Iterator[tuple[str, float]]:

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 from chatterbox_api_core.plugins import Plugin, Ready
 from chatterbox_api_core.ports import VoiceStore
-from chatterbox_api_core.settings import Setting, path
+from chatterbox_api_storage_local import settings
 
 __all__ = ["plugin"]
-
-DATA_DIR: Final = Setting("DATA_DIR", "", "Where the service keeps its files; the user's data folder when empty.", path)
-VOICE_LIBRARY_DIR: Final = Setting(
-    "VOICE_LIBRARY_DIR", "", "Where voices are kept on disk; the folder voices in DATA_DIR when empty.", path
-)
-
-
-def library_folder(env: Mapping[str, str]) -> Path:
-    """The folder that the settings choose."""
-    from platformdirs import user_data_path
-
-    if chosen := VOICE_LIBRARY_DIR.read(env):
-        return chosen
-    return (DATA_DIR.read(env) or user_data_path("chatterbox-api", appauthor=False)) / "voices"
 
 
 def _state(env: Mapping[str, str]) -> Ready:
@@ -36,8 +21,8 @@ def _state(env: Mapping[str, str]) -> Ready:
 async def _open(env: Mapping[str, str]) -> AsyncGenerator[VoiceStore, None]:
     from chatterbox_api_storage_local.store import LocalStore
 
-    async with LocalStore.open(library_folder(env)) as store:
+    async with LocalStore.open(settings.voice_folder(env)) as store:
         yield store
 
 
-plugin: Final = Plugin[VoiceStore](settings=(DATA_DIR, VOICE_LIBRARY_DIR), state=_state, open=_open)
+plugin: Final = Plugin[VoiceStore](settings=settings.ALL, state=_state, open=_open)

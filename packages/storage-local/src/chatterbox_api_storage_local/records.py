@@ -1,4 +1,4 @@
-"""Voices as rows of the database. Statements that belong together are put into one transaction by the caller."""
+"""Voices as rows of the database. The caller puts statements that belong together into one transaction."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from chatterbox_api_core.errors import NameTaken
 from chatterbox_api_core.types import Voice
 from chatterbox_api_core.voices.names import canonical_name
+from chatterbox_api_core.voices.store_errors import name_taken
 
 __all__ = [
     "Record",
@@ -41,43 +41,47 @@ _SELECT: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A voice, and the name of the file that holds its clip."""
+    """A voice and the name of the file that holds its clip."""
 
     voice: Voice
     file: str
 
 
 def get(connection: sqlite3.Connection, voice_id: str) -> Record | None:
+    """The voice with this id, or None."""
     return _one(connection, "WHERE id = ?", voice_id)
 
 
 def find_by_name(connection: sqlite3.Connection, canonical: str) -> Record | None:
+    """The voice whose name or alias has this canonical form, or None."""
     return _one(connection, "WHERE id = (SELECT voice_id FROM names WHERE canonical = ?)", canonical)
 
 
 def find_default(connection: sqlite3.Connection) -> Record | None:
+    """The default voice, or None where none is set."""
     return _one(connection, "WHERE id = (SELECT voice_id FROM default_voice)")
 
 
 def page(connection: sqlite3.Connection, *, after: str, limit: int) -> tuple[Voice, ...]:
+    """At most `limit` voices with ids greater than `after`, in the order of their ids."""
     rows = connection.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
     return tuple(_record(row).voice for row in rows)
 
 
 def files(connection: sqlite3.Connection) -> set[str]:
-    """Every file that a voice names."""
+    """The names of all files that a voice refers to."""
     return {row[0] for row in connection.execute("SELECT file FROM voices")}
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
-    """Raises NameTaken."""
+    """Add a voice and claim its names. Raises NameTaken where another voice has one of them."""
     values = _values(record)
     connection.execute(f"INSERT INTO voices ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
     _claim(connection, record.voice)
 
 
 def update(connection: sqlite3.Connection, record: Record) -> None:
-    """Raises NameTaken."""
+    """Write all fields of a voice and claim its names anew. Raises NameTaken where another voice has one of them."""
     values = _values(record)
     places = ", ".join("?" * len(values))
     connection.execute(
@@ -89,24 +93,28 @@ def update(connection: sqlite3.Connection, record: Record) -> None:
 
 
 def delete(connection: sqlite3.Connection, voice_id: str) -> None:
-    """Its names and its place as the default go with it."""
+    """Remove a voice with its names. Where it is the default, no voice is the default any more."""
     connection.execute("DELETE FROM voices WHERE id = ?", (voice_id,))
 
 
 def set_default(connection: sqlite3.Connection, voice_id: str | None) -> None:
+    """Make a voice the default; None leaves no default."""
     connection.execute("DELETE FROM default_voice")
     if voice_id is not None:
         connection.execute("INSERT INTO default_voice (only, voice_id) VALUES (1, ?)", (voice_id,))
 
 
 def check_free(connection: sqlite3.Connection, voice: Voice) -> None:
-    """Raise NameTaken if another voice has one of the names now; `insert` and `update` have the last word."""
+    """Raise NameTaken if another voice has one of the names now, before a clip is written for nothing.
+
+    The names are not claimed yet: `insert` and `update` may still raise NameTaken.
+    """
     for name in (voice.name, *voice.aliases):
         holder = connection.execute(
             "SELECT voice_id FROM names WHERE canonical = ?", (canonical_name(name),)
         ).fetchone()
         if holder is not None and holder[0] != voice.id:
-            raise _taken(name, voice)
+            raise name_taken(name, wanted_by=voice)
 
 
 def _claim(connection: sqlite3.Connection, voice: Voice) -> None:
@@ -117,7 +125,7 @@ def _claim(connection: sqlite3.Connection, voice: Voice) -> None:
                 (canonical_name(name), name, voice.id, position),
             )
         except sqlite3.IntegrityError as error:
-            raise _taken(name, voice) from error
+            raise name_taken(name, wanted_by=voice) from error
 
 
 def _one(connection: sqlite3.Connection, where: str, *values: str) -> Record | None:
@@ -153,8 +161,3 @@ def _record(row: tuple[Any, ...]) -> Record:
         consent=consent,
     )
     return Record(voice, file)
-
-
-def _taken(name: str, voice: Voice) -> NameTaken:
-    field = "name" if canonical_name(name) == canonical_name(voice.name) else "alias"
-    return NameTaken(f"Another voice answers to {name!r}.", field=field)

@@ -1,8 +1,8 @@
 """The VoiceStore on a local disk.
 
-A clip is written, brought to the disk and renamed before the transaction that names it; the transaction is on the
-disk before the call returns. So whatever is interrupted where, every voice that has been acknowledged is whole,
-and all that can be left over is a file that nothing names. Several processes may share a folder.
+A clip is written, synced and renamed before the transaction that names its file. The transaction is on the disk before
+the call returns. So every acknowledged voice is complete, wherever a crash interrupts a write, and the only thing that
+a crash can leave is a file that no voice names. Several processes may share a folder.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from chatterbox_api_core.errors import ChatterboxError, StorageFailed
+from chatterbox_api_core.aio import run_to_completion
+from chatterbox_api_core.errors import ChatterboxError
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_voice_id
-from chatterbox_api_core.voices.revisions import amended, created, replaced
+from chatterbox_api_core.voices.revisions import created, replaced, updated
+from chatterbox_api_core.voices.store_errors import voice_damaged, voice_gone
 from chatterbox_api_storage_local import records
 from chatterbox_api_storage_local.database import transaction
-from chatterbox_api_storage_local.failures import failure, gone
+from chatterbox_api_storage_local.errors import error_from_disk, map_disk_errors
 from chatterbox_api_storage_local.files import ClipFolder, FileOperations
-from chatterbox_api_storage_local.library import Library
+from chatterbox_api_storage_local.folder import VoiceFolder
 from chatterbox_api_storage_local.records import Record
 
 __all__ = ["LocalStore"]
@@ -36,11 +38,20 @@ _READY_S: Final = 2.0
 
 
 class LocalStore:
-    """See the module. Use `open`."""
+    """A VoiceStore in a folder on a local disk. Use `open`.
 
-    def __init__(self, library: Library, *, sweep_age_s: float) -> None:
-        self._library = library
-        self._clips: ClipFolder = library.clips
+        async with LocalStore.open(Path("voices")) as store:
+            voice = await store.add(VoiceDraft("Anna"), audio)
+            assert await store.get(voice.id) == voice
+
+    Each write is atomic and lasts when its method returns. A write that is cancelled is completed or not begun. The
+    methods raise what the port says; of StorageFailed the codes are `storage_full`, `storage_read_only` and
+    `voice_damaged`.
+    """
+
+    def __init__(self, folder: VoiceFolder, *, sweep_age_s: float) -> None:
+        self._folder = folder
+        self._clips: ClipFolder = folder.clips
         self._sweep_age_s = sweep_age_s
 
     @classmethod
@@ -53,18 +64,19 @@ class LocalStore:
         sweep_age_s: float = 3600.0,
         sweep_every_s: float = 3600.0,
     ) -> AsyncGenerator[LocalStore, None]:
-        """Open the library in a folder, made if missing; where nothing can be written, for reading.
+        """Open the voices in a folder, which is created if missing. A read-only folder is opened for reading.
 
         Args:
-            sweep_age_s: how old a file that nothing names must be to be removed. More than any write takes, since
-                it may be another process's.
-            sweep_every_s: from one look for such files to the next; the first is now.
+            files: the system calls that write; tests replace them.
+            sweep_age_s: the age at which the sweep removes a file that no voice names. It must exceed the duration
+                of any write, since the file may belong to a write of another process.
+            sweep_every_s: the interval of the sweep; the first runs before the store is yielded.
 
         Raises:
-            ConfigurationError: the folder cannot serve, or its database is damaged or too new.
+            ConfigurationError: the folder cannot be used, or its database is damaged or too new.
         """
-        library = await asyncio.to_thread(Library, folder, files or FileOperations())
-        store = cls(library, sweep_age_s=sweep_age_s)
+        opened = await asyncio.to_thread(VoiceFolder, folder, files or FileOperations())
+        store = cls(opened, sweep_age_s=sweep_age_s)
         sweeping = asyncio.create_task(store._sweep_for_ever(sweep_every_s))
         try:
             await store.sweep()
@@ -72,14 +84,15 @@ class LocalStore:
         finally:
             sweeping.cancel()
             await asyncio.wait([sweeping])
-            await asyncio.to_thread(library.close)
+            await asyncio.to_thread(opened.close)
 
     async def ready(self) -> None:
+        """Read one voice within 2 s. Raises Unavailable where the folder or its database cannot be read."""
         try:
             async with asyncio.timeout(_READY_S):
                 await self._read(lambda connection: records.page(connection, after="", limit=1))
         except TimeoutError as error:
-            raise failure(error, writing=False) from error
+            raise error_from_disk(error, writing=False) from error
 
     async def get(self, voice_id: str) -> Voice | None:
         if not is_voice_id(voice_id):
@@ -125,7 +138,7 @@ class LocalStore:
         def work(connection: sqlite3.Connection) -> Voice:
             with transaction(connection):
                 old = _known(connection, voice_id)
-                voice = amended(old.voice, changes)
+                voice = updated(old.voice, changes)
                 records.update(connection, Record(voice, old.file))
             return voice
 
@@ -153,20 +166,20 @@ class LocalStore:
         await self._write(work)
 
     async def sweep(self) -> None:
-        """Remove the old files that nothing names. What prevents it is logged."""
+        """Remove the old files that no voice names. A failure is logged and raises nothing."""
 
         def work(connection: sqlite3.Connection) -> None:
             old = self._clips.older_than(self._sweep_age_s)
             if old:
-                with transaction(connection):  # which keeps others from naming one of them now
+                with transaction(connection):  # keeps other processes from naming one of these files meanwhile
                     for name in set(old) - records.files(connection):
                         self._clips.discard(name)
 
-        if self._library.writer is not None:
+        if self._folder.writer is not None:
             try:
                 await self._write(work)
             except ChatterboxError as error:
-                _log.warning("left-over files were not looked for: %s", error)
+                _log.warning("the sweep of unused clip files failed: %s", error)
 
     async def _sweep_for_ever(self, every_s: float) -> None:
         while True:
@@ -181,49 +194,38 @@ class LocalStore:
                 return data
             seen, record = record, _known(connection, voice.id)
             if record.file == seen.file:
-                raise StorageFailed(
-                    f"The stored clip of the voice {voice.name!r} is damaged or missing.",
-                    code="voice_damaged",
-                    field="voice",
-                    remedy="Replace its clip.",
-                )
-        raise gone(voice.id)
+                raise voice_damaged(voice)
+        raise voice_gone(voice.id)
 
     @contextmanager
     def _naming_clip(self, connection: sqlite3.Connection, voice_id: str, audio: VoiceAudio) -> Iterator[str]:
-        """A transaction that names a new file, which lasts by then and does not stay if it fails."""
+        """A transaction for the rows that name a new clip. Its file is on the disk before; a failure removes it."""
         file = self._clips.put(voice_id, audio.media_type, audio.data)
         try:
             with transaction(connection):
                 self._clips.check(file)
                 yield file
         except BaseException as error:
-            # After a commit that met a failing disk, a restart may find it done: then the sweep decides.
+            # A commit that failed with an I/O error may turn out to be done after a restart, so its file stays. Where
+            # the commit was not done, the sweep removes the file.
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_IOERR:
                 self._clips.discard(file)
             raise
 
     async def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        try:
-            return await asyncio.wrap_future(self._library.readers.submit(work))
-        except (OSError, sqlite3.Error) as error:
-            raise failure(error, writing=False) from error
+        with map_disk_errors(writing=False):
+            return await asyncio.wrap_future(self._folder.readers.submit(work))
 
     async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do a write to its end, or not at all; a caller who cancels it waits for that, unless it cancels again."""
-        if self._library.writer is None:
-            raise failure(self._library.refusal, writing=True)
-        submitted = self._library.writer.submit(work)
-        running = asyncio.wrap_future(submitted)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            if not submitted.cancel():
-                running.add_done_callback(_seen)
-                await asyncio.wait([running])
-            raise
-        except (OSError, sqlite3.Error) as error:
-            raise failure(error, writing=True) from error
+        """Do a write completely or not at all.
+
+        A caller that is cancelled waits until the write is done or withdrawn, unless it is cancelled once more.
+        """
+        if self._folder.writer is None:
+            raise error_from_disk(self._folder.write_refusal, writing=True)
+        submitted = self._folder.writer.submit(work)
+        with map_disk_errors(writing=True):
+            return await run_to_completion(asyncio.wrap_future(submitted), withdraw=submitted.cancel)
 
 
 def _voice(record: Record | None) -> Voice | None:
@@ -233,11 +235,5 @@ def _voice(record: Record | None) -> Voice | None:
 def _known(connection: sqlite3.Connection, voice_id: str) -> Record:
     record = records.get(connection, voice_id) if is_voice_id(voice_id) else None
     if record is None:
-        raise gone(voice_id)
+        raise voice_gone(voice_id)
     return record
-
-
-def _seen(running: asyncio.Future[_T]) -> None:
-    """Look at the failure of a write whose caller has left, so that asyncio does not report it."""
-    if not running.cancelled():
-        running.exception()

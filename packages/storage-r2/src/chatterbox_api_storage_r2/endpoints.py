@@ -1,8 +1,8 @@
 """R2_ENDPOINT as people write it, and the address of the S3 API that it means.
 
-Dashboards show addresses with the bucket in them. Taken as they are, such an address is half right: objects are read
-and written below a folder that is named like the bucket, and lists fail. So what certainly means one address is taken
-for that address, and all else is refused with a sentence that shows the right one.
+Dashboards show addresses that contain the bucket. Used as it is, such an address half works: objects are read and
+written below a folder that is named like the bucket, and lists fail. So a text that certainly means one address is
+replaced by that address, and any other text is refused with a sentence that shows the right one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from chatterbox_api_core.errors import ConfigurationError
 
-__all__ = ["Endpoint", "is_local", "is_r2", "parsed_endpoint"]
+__all__ = ["Endpoint", "is_local", "is_r2", "parsed_endpoint", "signing_region"]
 
 _FIELD: Final = "R2_ENDPOINT"
 _R2: Final = "r2.cloudflarestorage.com"
@@ -36,7 +36,8 @@ class Endpoint:
     """The address of an S3 API: `scheme://host[:port][/path]`, below which lie the buckets.
 
     Attributes:
-        taken_off: where the bucket's name stood, `path` or `host name`; empty where it did not.
+        address: without a slash at its end.
+        taken_off: where the bucket's name stood, `path` or `host name`; empty where it stood nowhere.
     """
 
     address: str
@@ -46,7 +47,11 @@ class Endpoint:
 def parsed_endpoint(text: str, *, bucket: str, any_account: bool = False) -> Endpoint:
     """The address that this text certainly means.
 
+        parsed_endpoint("https://s3.example.com/voices/", bucket="voices").address  # https://s3.example.com
+
     Args:
+        text: as a person wrote it.
+        bucket: the name that may stand in the address, and is removed from it.
         any_account: whether R2's account may have an id of other than 32 letters and digits.
 
     Raises:
@@ -90,6 +95,18 @@ def is_local(endpoint: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return "." not in host or host.endswith(_LOCAL_SUFFIXES)
+
+
+def signing_region(endpoint: str) -> str:
+    """The region that requests to this address are signed for.
+
+    R2 takes `auto`, whatever hint its bucket was made with; other servers have their region in the address.
+    https://developers.cloudflare.com/r2/api/s3/api/#bucket-region
+    """
+    if is_r2(endpoint):
+        return "auto"
+    named = re.match(r"s3[.-](?:dualstack\.)?([a-z]+(?:-[a-z0-9]+)+)\.", urlsplit(endpoint).hostname or "")
+    return named[1] if named else "us-east-1"
 
 
 def _split(text: str) -> SplitResult:

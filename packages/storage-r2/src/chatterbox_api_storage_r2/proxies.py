@@ -1,9 +1,9 @@
-"""Which proxy the client library goes through to reach an address: the environment says so, and obstore obeys it.
+"""Which proxy requests to an address go through: the environment names it, and obstore uses it.
 
 The rules are those of the HTTP client inside obstore (hyper-util 0.1, `client::proxy::matcher`), confirmed by tests
-against a live and a dead proxy. Of two spellings the upper-case one counts, also when it is empty; ALL_PROXY stands in
-for a proxy that is missing or cannot be read; NO_PROXY takes addresses, networks, and names with all that ends in them,
-`*` for every name, and no ports. Under CGI, which REQUEST_METHOD tells, there is no proxy.
+against a live and a dead proxy. Of two spellings the upper-case one counts, also when it is empty. ALL_PROXY replaces
+a proxy that is missing or cannot be parsed. NO_PROXY has addresses, networks, and names with everything that ends in
+them, `*` for every name, and no ports. Under CGI, where REQUEST_METHOD is set, there is no proxy.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Proxy:
     """A proxy that requests go through.
 
     Attributes:
-        setting: the environment's variable that names it.
-        address: `scheme://host:port`, without the user and the password that may be written there.
+        setting: the environment variable that names it.
+        address: `scheme://host:port`, without the user and the password that the variable may have.
     """
 
     setting: str
@@ -34,7 +34,11 @@ class Proxy:
 
 
 def proxy_for(endpoint: str, environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy between this process and the endpoint, None where it is asked directly."""
+    """The proxy between this process and the endpoint; None where requests go straight.
+
+    Args:
+        environment: such as `os.environ`.
+    """
     target = urlsplit(endpoint)
     if "REQUEST_METHOD" in environment or _is_excluded(target.hostname or "", _first(environment, "NO_PROXY")[1]):
         return None

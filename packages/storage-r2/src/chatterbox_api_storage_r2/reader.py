@@ -1,18 +1,18 @@
 """Reading the library: from the mirror while it is fresh, from the bucket when it is not, and from the mirror again
-when the bucket is away.
+while the bucket is unavailable.
 
-While the bucket answers, what another server changes is seen within `fresh_s`, and a new voice at once, because
-whatever is not known here is asked for there. While it does not, the last known state answers for `stale_max_s`;
-after that, and for what was never known here, Unavailable: nobody can say that there is no such voice.
+While the bucket answers, a change by another server is seen within `fresh_s`, and a new voice at once, because what
+is not known here is asked for there. While it does not answer, the last known state is used for `stale_max_s`. After
+that, and for what was never known here, reads raise Unavailable: nobody can say that there is no such voice.
 
 With `fresh_s=0` every read asks the bucket after it has begun, and none takes an answer that was asked for before
-(see `flights`). Then reads of one voice, by id or by name, and of the default are linearizable while the bucket
+(see `single_flight`). Then reads of one voice, by id or by name, and of the default are linearizable while the bucket
 answers, and with `stale_max_s=0` always.
 
 * `get`: at the read of the document. The mirror adds only later versions that it knows by then.
 * `find`: at that of the document, if it lists the name. Else the claim is read and then the document of the voice it
-  names. While the claim names that voice, none but that voice can list the name; if it does not list it by the time
-  its document is read, there was a moment in between when nobody did.
+  names. While the claim names that voice, only that voice can list the name; if it does not list it by the time
+  its document is read, there was a moment in between when no voice did.
 * `default`: `default.json` is read before the voice and again after it, until both say the same.
 """
 
@@ -21,40 +21,64 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from chatterbox_api_core.errors import Unavailable
 from chatterbox_api_core.types import Voice
 from chatterbox_api_core.voices.names import is_voice_id
-from chatterbox_api_storage_r2.bucket import Bucket, Unchanged
+from chatterbox_api_storage_r2.bucket import Bucket, NotModified
 from chatterbox_api_storage_r2.documents import read
-from chatterbox_api_storage_r2.flights import Flights, ticket
-from chatterbox_api_storage_r2.joining import check_lists
-from chatterbox_api_storage_r2.line import Line
-from chatterbox_api_storage_r2.listing import Listing
-from chatterbox_api_storage_r2.mirror import Chosen, Mirror, Seen
+from chatterbox_api_storage_r2.layout import DEFAULT, SWEEPS, VOICES, Record, Versioned
+from chatterbox_api_storage_r2.library_identity import LibraryIdentity
+from chatterbox_api_storage_r2.mirror import CachedDefault, CachedRecord, Mirror
+from chatterbox_api_storage_r2.mirror_sync import MirrorSync
 from chatterbox_api_storage_r2.protocol import BucketLibrary
-from chatterbox_api_storage_r2.records import DEFAULT, SWEEPS, VOICES, Record, Versioned
+from chatterbox_api_storage_r2.server_checks import check_lists
+from chatterbox_api_storage_r2.single_flight import SingleFlight, logical_time
+from chatterbox_api_storage_r2.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
-__all__ = ["Reader"]
+__all__ = ["DEFAULT_FRESHNESS", "Freshness", "Reader"]
 
 _T = TypeVar("_T")
 _DEFAULT: Final = "default"
 _ALL: Final = "all"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How old an answer may be, in seconds.
+
+    Attributes:
+        fresh_s: for how long, after the bucket has confirmed something, it is not asked again.
+        stale_max_s: for how long the last known state is used while the bucket is unavailable.
+        confirmed_s: for how long the library that was found in the bucket is taken to be there still.
+    """
+
+    fresh_s: float = 30.0
+    stale_max_s: float = 3600.0
+    confirmed_s: float = 5.0
+
+
+DEFAULT_FRESHNESS: Final = Freshness()
+
+
 class Reader:
-    """See the module. Used on one event loop.
+    """Reads one library. Used on one event loop; see the module.
+
+        reader = Reader(bucket, library, mirror, library_id=library_id)
+        record = await reader.find("anna")
 
     Args:
+        bucket, library: are read.
+        mirror: what is known; it has begun with this library.
         library_id: what `library.json` has to say for a missing document to mean a missing voice.
-        fresh_s: for how long after the bucket has confirmed something it is not asked again.
-        stale_max_s: for how long the last known state speaks while the bucket is away.
-        revalidate_s: how long the bucket may take where the last known state could speak instead.
-        away_s: for how long a bucket that has not answered is not waited for where that state can speak.
-        page_wait_s: how long a list may take; also the first, which reads every voice.
-        confirmed_s: for how long it is taken for certain which library is in the bucket.
+        freshness: how old an answer may be.
+        timeouts: how long a caller waits.
         clock: seconds of the wall clock. Where it goes back, nothing is fresh.
+
+    Attributes:
+        library_id: of the library that is read.
     """
 
     def __init__(
@@ -64,230 +88,256 @@ class Reader:
         mirror: Mirror,
         *,
         library_id: str,
-        fresh_s: float = 30.0,
-        stale_max_s: float = 3600.0,
-        revalidate_s: float = 1.5,
-        away_s: float = 5.0,
-        page_wait_s: float = 8.0,
-        confirmed_s: float = 5.0,
+        freshness: Freshness = DEFAULT_FRESHNESS,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.library_id = library_id
         self._bucket, self._library, self._mirror, self._clock = bucket, library, mirror, clock
-        self._fresh_s, self._stale_max_s = fresh_s, stale_max_s
-        self._revalidate_s, self._page_wait_s = revalidate_s, page_wait_s
-        self._line = Line(bucket, library_id=library_id, away_s=away_s, confirmed_s=confirmed_s, clock=clock)
-        self._listing = Listing(bucket, self._line, mirror, clock)
-        self._voices: Flights[Record | None] = Flights(clock)
-        self._names: Flights[Record | None] = Flights(clock)
-        self._defaults: Flights[Chosen] = Flights(clock)
-        self._listings: Flights[None] = Flights(clock)
+        self._freshness, self._timeouts, self._breaker = freshness, timeouts, bucket.breaker
+        self._identity = LibraryIdentity(bucket, library_id=library_id, confirmed_s=freshness.confirmed_s, clock=clock)
+        self._sync = MirrorSync(bucket, library, self._identity, mirror, clock=clock)
+        self._voices: SingleFlight[Record | None] = SingleFlight(clock)
+        self._names: SingleFlight[Record | None] = SingleFlight(clock)
+        self._defaults: SingleFlight[CachedDefault] = SingleFlight(clock)
+        self._syncs: SingleFlight[None] = SingleFlight(clock)
 
     async def get(self, voice_id: str) -> Record | None:
-        """The voice with this id; None if it is deleted or never was. Unavailable, StorageFailed `storage_damaged`."""
-        return await self._get(voice_id, since=ticket())
+        """The voice with this id; None if it is deleted or never was.
+
+        Raises:
+            Unavailable: the bucket does not answer, and what is known is too old.
+            StorageFailed: `storage_damaged`, its document is damaged.
+        """
+        return await self._get(voice_id, since=logical_time())
 
     async def confirmed(self, voice_id: str) -> Record | None:
-        """As `get`, asked of the bucket now, however fresh what is known is. Unavailable."""
-        since, seen = ticket(), await self._mirror.get(voice_id)
-        return _live(await _answer(self._voices.join(voice_id, lambda: self._fetch(voice_id, seen), since=since)))
+        """As `get`, asked of the bucket now, however fresh what is known is. Raises what `get` raises."""
+        since, cached = logical_time(), await self._mirror.get(voice_id)
+        return _live(await _answer(self._voices.call(voice_id, lambda: self._fetch(voice_id, cached), since=since)))
 
     async def find(self, canonical: str) -> Record | None:
-        """The voice that answers to this canonical name. Raises what `get` does."""
-        since = ticket()
-        seen = await self._mirror.find(canonical)
-        if seen is not None and seen.record.voice is not None:
-            record = await self._current(seen.record.voice.id, seen, since=since)
+        """The voice that has this name in canonical form; None if no voice has. Raises what `get` raises."""
+        since = logical_time()
+        cached = await self._mirror.find(canonical)
+        if cached is not None and cached.record.voice is not None:
+            record = await self._current(cached.record.voice.id, cached, since=since)
             if record is not None and record.answers_to(canonical):
                 return record
-        return await _answer(self._names.join(canonical, lambda: self._fetch_claimant(canonical), since=since))
+        # Unknown here, or not this voice's name any more: the claim tells, and another server may just have made it.
+        return await _answer(self._names.call(canonical, lambda: self._fetch_claimant(canonical), since=since))
 
     async def default(self) -> Voice | None:
-        """The default voice; None if none is chosen, or the one that was is gone. Raises what `get` does."""
-        chosen = await self._chosen(since=ticket())
+        """The default voice; None if none is chosen, or the one that was is gone. Raises what `get` raises."""
+        chosen = await self._chosen(since=logical_time())
         while chosen.voice_id is not None:
-            record = await self._get(chosen.voice_id, since=ticket())
-            again = await self._chosen(since=ticket())
+            record = await self._get(chosen.voice_id, since=logical_time())
+            again = await self._chosen(since=logical_time())
+            # The same choice before and after: so it was the choice when the voice was read.
             if (again.voice_id, again.nonce) == (chosen.voice_id, chosen.nonce):
                 return None if record is None else record.voice
             chosen = again
         return None
 
     async def page(self, after: str | None, limit: int) -> tuple[Voice, ...]:
-        """At most `limit` voices in order of id, behind the id `after`.
+        """At most `limit` voices in order of id, beginning behind the id `after`; None for the first page.
 
         Raises:
-            Unavailable: the bucket is away and was not listed for long, or `storage_loading`, if it is still being
-                read for the first time.
+            Unavailable: the bucket is unavailable and has not been listed for long; or `storage_loading`, it is still
+                being read for the first time.
         """
-        since, listed_at = ticket(), await self._mirror.listed_at()
+        since, listed_at = logical_time(), await self._mirror.listed_at()
         if not self._is_fresh(listed_at):
-            await self._list(since, speaks=self._may_speak(listed_at))
+            await self._wait_for_sync(since, may_use_mirror=self._may_use(listed_at))
         return await self._mirror.page(after, limit)
 
     async def refresh(self) -> None:
-        """Bring the whole mirror up to date, which prefetches every voice's document. Unavailable."""
-        await _answer(self._listings.join(_ALL, self._listing.run, since=ticket(), young_s=self._fresh_s))
+        """Bring the whole mirror up to date, which reads the document of every voice that has changed.
+
+        Raises:
+            Unavailable: the bucket failed, or holds another library.
+        """
+        call = self._syncs.call(_ALL, self._sync.run, since=logical_time(), max_age_s=self._freshness.fresh_s)
+        await _answer(call)
 
     async def confirm_library(self) -> None:
-        """Return if the bucket holds our library at this moment. Unavailable."""
-        await self._line.confirm(now=True)
+        """Return if the bucket holds our library at this moment. Raises what `LibraryIdentity.confirm` raises."""
+        await self._identity.confirm(now=True)
 
     async def check(self) -> None:
-        """Return if the bucket holds our library and can be listed. Unavailable."""
-        await self._line.confirm()
-        await check_lists(self._bucket, VOICES if self._listing.failed else SWEEPS)
+        """Return if the bucket holds our library and can be listed.
+
+        Raises:
+            Unavailable: it does not, or cannot.
+        """
+        await self._identity.confirm()
+        await check_lists(self._bucket, VOICES if self._sync.failed else SWEEPS)
 
     async def wrote(self, voice_id: str, versioned: Versioned, *, begun_at: float | None = None) -> None:
-        """Take in a voice that has just been written, or deleted. It is not asked for again while it is fresh.
+        """Take in a voice that this server has just written or deleted. It is fresh from then on.
 
         Args:
-            begun_at: when the write was begun; now when None.
+            begun_at: when the write was begun; None for now.
         """
         checked_at = self._clock() if begun_at is None else begun_at
-        if not versioned.etag:  # another writer was there since, so this was the state, and is not any more
-            checked_at -= self._fresh_s
+        if not versioned.etag:  # another server has written since: this is known, and is not fresh
+            checked_at -= self._freshness.fresh_s
         await self._mirror.keep(voice_id, versioned, checked_at=checked_at)
 
     async def wrote_default(self, voice_id: str | None) -> None:
-        """Take in which voice has just been made the default."""
+        """Take in which voice this server has just made the default; None for none."""
         await self._mirror.keep_default(voice_id, checked_at=self._clock())
 
     async def close(self) -> None:
-        """End what goes on in the background."""
-        for flights in (self._listings, self._names, self._defaults, self._voices, self._line):
-            await flights.close()
+        """Cancel the requests that are under way."""
+        for requests in (self._syncs, self._names, self._defaults, self._voices, self._identity):
+            await requests.close()
 
     async def _get(self, voice_id: str, *, since: int) -> Record | None:
         if not is_voice_id(voice_id):
             return None
         return await self._current(voice_id, await self._mirror.get(voice_id), since=since)
 
-    async def _current(self, voice_id: str, seen: Seen | None, *, since: int) -> Record | None:
-        if seen is None:
-            flight = self._voices.join(voice_id, lambda: self._fetch(voice_id, None), since=since)
-            return _live(await _answer(flight))
-        if self._is_fresh(seen.checked_at):
-            return _live(seen.record)
-        return _live(
-            await self._revalidated(
-                lambda: self._voices.join(
-                    voice_id, lambda: self._fetch(voice_id, seen), since=since, young_s=self._fresh_s
-                ),
-                seen.record,
-                checked_at=seen.checked_at,
-            )
-        )
+    async def _current(self, voice_id: str, cached: CachedRecord | None, *, since: int) -> Record | None:
+        if cached is None:
+            call = self._voices.call(voice_id, lambda: self._fetch(voice_id, None), since=since)
+            return _live(await _answer(call))
+        if self._is_fresh(cached.checked_at):
+            return _live(cached.record)
 
-    async def _chosen(self, *, since: int) -> Chosen:
-        known = await self._mirror.default()
-        if known is not None and self._is_fresh(known.checked_at):
-            return known
+        def call_bucket() -> asyncio.Task[Record | None]:
+            max_age_s = self._freshness.fresh_s
+            return self._voices.call(voice_id, lambda: self._fetch(voice_id, cached), since=since, max_age_s=max_age_s)
 
-        def join() -> asyncio.Task[Chosen]:
-            young_s = 0.0 if known is None else self._fresh_s
-            return self._defaults.join(_DEFAULT, lambda: self._fetch_default(known), since=since, young_s=young_s)
+        return _live(await self._revalidated(call_bucket, cached.record, checked_at=cached.checked_at))
 
-        if known is None:
-            return await _answer(join())
-        return await self._revalidated(join, known, checked_at=known.checked_at)
+    async def _chosen(self, *, since: int) -> CachedDefault:
+        cached = await self._mirror.default()
+        if cached is not None and self._is_fresh(cached.checked_at):
+            return cached
 
-    async def _revalidated(self, join: Callable[[], asyncio.Task[_T]], last: _T, *, checked_at: float) -> _T:
-        """What the bucket says, or what was last known where it does not and that may speak."""
-        if not self._may_speak(checked_at):
-            return await _answer(join())
-        if self._line.is_away:
-            return last
-        flight = join()
-        await asyncio.wait([flight], timeout=self._revalidate_s)
-        if not flight.done():
-            self._line.gave_no_answer()
+        def call_bucket() -> asyncio.Task[CachedDefault]:
+            max_age_s = 0.0 if cached is None else self._freshness.fresh_s
+            return self._defaults.call(_DEFAULT, lambda: self._fetch_default(cached), since=since, max_age_s=max_age_s)
+
+        if cached is None:
+            return await _answer(call_bucket())
+        return await self._revalidated(call_bucket, cached, checked_at=cached.checked_at)
+
+    async def _revalidated(self, call_bucket: Callable[[], asyncio.Task[_T]], last: _T, *, checked_at: float) -> _T:
+        """What the bucket says, or what was last known where the bucket does not answer and that may be used."""
+        if not self._may_use(checked_at):
+            return await _answer(call_bucket())
+        if self._breaker.is_unresponsive:
+            return last  # asked a moment ago, in vain: so this caller does not wait
+        call = call_bucket()
+        await asyncio.wait([call], timeout=self._timeouts.revalidate_s)
+        if not call.done():
+            # The request goes on, and the next caller has its answer.
+            self._breaker.report_no_answer()
             return last
         try:
-            return await _answer(flight)
+            return await _answer(call)
         except Unavailable:
             return last
 
-    async def _list(self, since: int, *, speaks: bool) -> None:
-        """Wait for a listing. If the last one may speak, no longer than answers keep coming."""
-        if speaks and self._line.is_away:
+    async def _wait_for_sync(self, since: int, *, may_use_mirror: bool) -> None:
+        """Wait until the mirror is up to date. Where it may be used as it is, no longer than answers keep coming.
+
+        Raises:
+            Unavailable: the mirror may not be used as it is, and the bucket failed or has not been read in time.
+        """
+        if may_use_mirror and self._breaker.is_unresponsive:
             return
-        flight = self._listings.join(_ALL, self._listing.run, since=since, young_s=self._fresh_s)
-        until_s = time.monotonic() + self._page_wait_s
-        while not flight.done() and (left_s := until_s - time.monotonic()) > 0:
-            answers = self._line.answers
-            await asyncio.wait([flight], timeout=min(left_s, self._revalidate_s) if speaks else left_s)
-            if speaks and not flight.done() and self._line.answers == answers:
-                self._line.gave_no_answer()
-                return
-        if not speaks and not flight.done():
-            raise Unavailable(
-                f"The library is being read: {self._listing.voices_read} voices so far.",
-                code="storage_loading",
-                remedy="Try again in a moment; voices can be used by name meanwhile.",
-                retry_after_s=2,
-            )
+        call = self._syncs.call(_ALL, self._sync.run, since=since, max_age_s=self._freshness.fresh_s)
+        if may_use_mirror:
+            await self._wait_while_answered(call)
+        else:
+            await asyncio.wait([call], timeout=self._timeouts.page_s)
+            if not call.done():
+                raise Unavailable(
+                    f"The library is being read: {self._sync.voices_read} voices so far.",
+                    code="storage_loading",
+                    remedy="Try again in a moment; voices can be used by name meanwhile.",
+                    retry_after_s=2,
+                )
         try:
-            if flight.done():
-                await _answer(flight)
+            if call.done():
+                await _answer(call)
         except Unavailable:
-            if not speaks:
+            if not may_use_mirror:
                 raise
 
-    async def _fetch(self, voice_id: str, seen: Seen | None) -> Record | None:
-        """Ask for a voice's document, if it is not the one that was seen."""
+    async def _wait_while_answered(self, call: asyncio.Task[None]) -> None:
+        """Wait for a sync, as long as the bucket answers one of its requests every `revalidate_s`."""
+        until_s = time.monotonic() + self._timeouts.page_s
+        while not call.done() and (left_s := until_s - time.monotonic()) > 0:
+            answers = self._breaker.answers
+            await asyncio.wait([call], timeout=min(left_s, self._timeouts.revalidate_s))
+            if not call.done() and self._breaker.answers == answers:
+                self._breaker.report_no_answer()
+                return
+
+    async def _fetch(self, voice_id: str, cached: CachedRecord | None) -> Record | None:
+        """Read a voice's document, unless it is still the version that is cached."""
         asked_at = self._clock()
+        # An empty ETag is that of a version which has been written over, and matches nothing.
+        etag = cached.etag or None if cached else None
         try:
-            versioned = await self._line.voice(voice_id, unless=seen.etag if seen else None)
-        except Unchanged:
-            assert seen is not None  # noqa: S101
-            await self._mirror.touch({voice_id: seen.etag}, checked_at=asked_at)
-            return _later(seen.record, await self._mirror.get(voice_id))
+            versioned = await self._breaker.observe(self._library.read(voice_id, if_none_match=etag))
+        except NotModified:
+            assert cached is not None  # noqa: S101
+            await self._mirror.touch({voice_id: cached.etag}, checked_at=asked_at)
+            return _later(cached.record, await self._mirror.get(voice_id))
         if versioned is not None:
+            # `keep` returns something later where this answer was overtaken by another.
             return _later(versioned.record, await self._mirror.keep(voice_id, versioned, checked_at=asked_at))
-        if seen is not None and seen.record.voice is not None:
-            await self._line.confirm()
-            await self._mirror.forget({voice_id: seen.etag}, at=asked_at)
+        if cached is not None and cached.record.voice is not None:
+            # In another library every document is missing, so this is not taken for a removal unless it is ours.
+            await self._identity.confirm()
+            await self._mirror.forget({voice_id: cached.etag}, at=asked_at)
         return None
 
     async def _fetch_claimant(self, canonical: str) -> Record | None:
-        """Ask who has claimed a name, and then, whatever is known of that voice, whether it answers to it."""
-        voice_id = await self._line.ask(self._library.claimant(canonical))
+        """Read which voice has claimed a name, and then, whatever is known of that voice, whether it has the name."""
+        voice_id = await self._breaker.observe(self._library.claimant(canonical))
         if not isinstance(voice_id, str) or not is_voice_id(voice_id):
             return None
-        since, seen = ticket(), await self._mirror.get(voice_id)
-        record = await _answer(self._voices.join(voice_id, lambda: self._fetch(voice_id, seen), since=since))
+        # From here on, since the claim: an older answer about the voice may be from before it took the name.
+        since, cached = logical_time(), await self._mirror.get(voice_id)
+        record = await _answer(self._voices.call(voice_id, lambda: self._fetch(voice_id, cached), since=since))
         return record if record is not None and record.answers_to(canonical) else None
 
-    async def _fetch_default(self, known: Chosen | None) -> Chosen:
-        asked_at, times = self._clock(), known.times if known else 0
-        document = await self._line.ask(read(self._bucket, DEFAULT))
+    async def _fetch_default(self, cached: CachedDefault | None) -> CachedDefault:
+        asked_at, times = self._clock(), cached.times if cached else 0
+        document = await self._breaker.observe(read(self._bucket, DEFAULT))
         chosen, nonce = (None, "") if document is None else (document.body.get("voice"), document.nonce)
         voice_id = chosen if isinstance(chosen, str) else None
         await self._mirror.keep_default(voice_id, checked_at=asked_at, nonce=nonce, over=times)
-        return Chosen(voice_id, nonce, asked_at, times)
+        return CachedDefault(voice_id, nonce, asked_at, times)
 
     def _is_fresh(self, checked_at: float | None) -> bool:
-        return checked_at is not None and 0 <= self._clock() - checked_at < self._fresh_s
+        return checked_at is not None and 0 <= self._clock() - checked_at < self._freshness.fresh_s
 
-    def _may_speak(self, checked_at: float | None) -> bool:
-        return checked_at is not None and abs(self._clock() - checked_at) <= self._stale_max_s
+    def _may_use(self, checked_at: float | None) -> bool:
+        """Whether what was confirmed then may be used while the bucket does not answer."""
+        return checked_at is not None and abs(self._clock() - checked_at) <= self._freshness.stale_max_s
 
 
 def _live(record: Record | None) -> Record | None:
     return record if record is not None and record.voice is not None else None
 
 
-def _later(record: Record, seen: Seen | None) -> Record:
-    """A record that was read, or the one in the mirror if that is newer. Nothing is newer than a deleted one."""
-    if seen is None or record.voice is None or (seen.record.voice and seen.record.version <= record.version):
+def _later(record: Record, cached: CachedRecord | None) -> Record:
+    """A record that was read, or the one in the mirror if that is later. Nothing is later than a deleted one."""
+    if cached is None or record.voice is None or (cached.record.voice and cached.record.version <= record.version):
         return record
-    return seen.record
+    return cached.record
 
 
-async def _answer(flight: asyncio.Task[_T]) -> _T:
-    """Wait for a request that is others' too."""
-    await asyncio.wait([flight])
-    if flight.cancelled():
-        raise Unavailable("The store of voices is being closed, or opened anew.", code="storage_closed")
-    return flight.result()
+async def _answer(call: asyncio.Task[_T]) -> _T:
+    """Wait for a request that other callers share: one that is cancelled must not cancel it."""
+    await asyncio.wait([call])
+    if call.cancelled():
+        raise Unavailable("The voice store is being closed or reopened.", code="storage_closed")
+    return call.result()

@@ -1,4 +1,4 @@
-"""The Chatterbox models as an engine: see `plugin`. Nothing here imports torch; the child process does."""
+"""The Chatterbox models as an engine. The service imports the modules of this folder; only `child` imports torch."""
 
 from __future__ import annotations
 

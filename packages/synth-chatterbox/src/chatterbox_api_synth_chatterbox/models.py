@@ -1,4 +1,4 @@
-"""What is known of each model before anything of it is loaded.
+"""The properties of each model that are known before it is loaded.
 
 Sources: the signatures of `generate`, `from_local` and `from_pretrained` in chatterbox-tts 0.1.7, and the model cards.
 """
@@ -13,12 +13,13 @@ from chatterbox_api_core.types import Language, ParameterSpec
 __all__ = ["MAX_CLIP_S", "MODELS", "RATE_HZ", "TOKENS_PER_S", "Model", "max_tokens"]
 
 RATE_HZ: Final = 24_000
-"""Of all that S3Gen makes."""
+"""The sample rate of all output of S3Gen."""
 TOKENS_PER_S: Final = 25
+"""Speech tokens for each second of output."""
 MAX_CLIP_S: Final = 30.0
-"""S3Gen hears the first 10 s and T3 the first 6 to 15, but the voice encoder all there is: 300 s take it 1.3 s."""
+"""The part of a clip that is used. S3Gen uses 10 s and T3 6 to 15 s, but the voice encoder all: 300 s take 1.3 s."""
 _MAX_TOKENS: Final = 1000
-"""Upstream's bound for one call, 40 s of sound."""
+"""Upstream's limit for one call: 40 s of output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,16 @@ class Model:
     """One of the models.
 
     Attributes:
-        title: for people.
-        module, class_name: where chatterbox-tts has it.
-        repository: on the Hugging Face Hub.
-        files: without which it cannot be loaded; of a tuple of names one is enough, the first that is there is taken.
-        extra_files: fetched along; it works without them.
-        weights_bytes: of all files, about; what loading reads, and what it takes in memory.
-        max_chars: the longest text that stays well within 40 s of sound, in the densest script it speaks.
-        min_clip_s: a clip must be longer.
+        title: the name for people.
+        module, class_name: the class in chatterbox-tts.
+        repository: the repository on the Hugging Face Hub.
+        files: the required files. Of a tuple of names, the first that exists is used.
+        extra_files: files that are downloaded too, and that the model works without.
+        weights_bytes: the approximate bytes of all files, and of the model in memory.
+        max_chars: the length of a text that stays well within 40 s of output in every language of the model.
+        min_clip_s: a clip must be longer than this.
+        languages: the languages that the model speaks.
+        params: the parameters of a request that the model has, with upstream's defaults.
     """
 
     title: str
@@ -50,9 +53,9 @@ class Model:
 
 
 def max_tokens(text: str) -> int:
-    """The most speech tokens that a text can need, said as slowly as people do: what comes after is no speech.
+    """The most speech tokens that a text can need at the slowest natural pace.
 
-    A model that has missed the end of a short text babbles on to its bound otherwise.
+    A model that misses the end of a short text otherwise goes on for 40 s of noise.
     """
     return min(_MAX_TOKENS, round(TOKENS_PER_S * (4.0 + 0.4 * len(text))))
 

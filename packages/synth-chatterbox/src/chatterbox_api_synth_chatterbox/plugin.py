@@ -29,7 +29,9 @@ def _state(env: Mapping[str, str]) -> State:
         missing = missing_files(model, folder)
         return Incomplete(tuple(str(folder / name) for name in missing)) if missing else Ready()
     if cached_folder(model) is None:
-        return OnRequest(f"it would fetch {model.weights_bytes / 1e9:.1f} GB of weights; SYNTHESIZER=chatterbox does")
+        return OnRequest(
+            f"it would download {model.weights_bytes / 1e9:.1f} GB of weights; SYNTHESIZER=chatterbox does so"
+        )
     return Ready()
 
 

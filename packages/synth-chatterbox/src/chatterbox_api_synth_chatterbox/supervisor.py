@@ -1,4 +1,4 @@
-"""The process of the model, or of the watermark, seen from the service: a worker whose losses are errors of core."""
+"""The service's handle of the model process, or of the watermark process: a worker whose exits are errors of core."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatterbox_api_core.errors import ChatterboxError, SynthesisFailed, Unavailable
+from chatterbox_api_core.errors import ChatterboxError, Unavailable
+from chatterbox_api_synth_chatterbox.errors import map_worker_exit
 from chatterbox_api_worker.frames import Header, Payload
 from chatterbox_api_worker.reply import Result
-from chatterbox_api_worker.spec import Timeouts, WorkerExited, WorkerSpec
+from chatterbox_api_worker.spec import Timeouts, WorkerSpec
 from chatterbox_api_worker.supervisor import Supervisor
 
 __all__ = ["TIMEOUTS", "ModelSupervisor"]
 
 TIMEOUTS: Final = Timeouts(ping_s=30.0)
-"""A ping takes longer than elsewhere: a library may keep the other threads of its process from running for a while."""
+"""`ping_s` is longer than the default, since a library may keep the thread that answers pings from running."""
 _CHECK_S: Final = 2.0
 _ENVIRONMENT: Final = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -23,16 +24,21 @@ _ENVIRONMENT: Final = {
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
 }
-"""What the child's libraries read; OpenMP's threads spin while they wait otherwise, and take the service's cores."""
+"""Variables for the libraries of the process. Without PASSIVE the threads of OpenMP spin while they wait."""
 
 
 class ModelSupervisor:
-    """See the module. Made in a running event loop; `close` it.
+    """Does jobs in a model process, which it starts with the first job. Make it in a running event loop; `close` it.
+
+        process = ModelSupervisor({"role": "watermark"}, title="Perth")
+        answer, payload = await process.run({"do": "detect", "sample_rate_hz": 24_000}, samples)
+        await process.close()
 
     Args:
-        config: what the child is told at its start.
-        title: what the log calls it.
-        environment: for the child, beside that of this process.
+        config: the configuration that `child.main.load` gets.
+        title: the name of the model in messages and in the log.
+        timeouts: how long each step of the process may take.
+        environment: environment variables of the process, in addition to those of this process.
     """
 
     def __init__(
@@ -44,7 +50,7 @@ class ModelSupervisor:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         spec = WorkerSpec(
-            module="chatterbox_api_synth_chatterbox.child",
+            module="chatterbox_api_synth_chatterbox.child.main",
             name="model process",
             title=title,
             config=config,
@@ -55,36 +61,46 @@ class ModelSupervisor:
 
     @property
     def pid(self) -> int | None:
-        """Of the child, while there is one."""
+        """The id of the process; None while there is none."""
         return self._worker.pid
 
     @property
+    def worker(self) -> Supervisor:
+        """The supervisor of the process, for what it tells of its state."""
+        return self._worker
+
+    @property
     def load_failure(self) -> ChatterboxError | None:
-        """Why the model cannot be had; None again when the next request would try."""
+        """The error of the last load; None once the next job would try again."""
         return self._worker.load_failure
 
     async def run(self, header: Header, payload: Payload = b"") -> Result:
-        """Have one job done. Cancelling it stops the job at its next step, and returns at once.
+        """Do one job and return its answer. Cancelling it returns at once and ends the job at its next checkpoint.
+
+        Args:
+            header: "do" names the job; the rest belongs to the job.
+            payload: bytes for the job.
 
         Raises:
-            SynthesisFailed: the job failed, hung, or took the process down with it.
-            Unavailable, ConfigurationError: the model cannot be loaded, or not soon.
-            ChatterboxError: what the job itself raises.
+            SynthesisFailed: the job failed or hung, or the process exited during it.
+            Unavailable: the model cannot be loaded now, or loading takes longer than `wait_s`.
+            ConfigurationError: the model cannot be loaded until something is changed.
+            ChatterboxError: what the job raises.
         """
-        try:
+        with map_worker_exit():
             return await self._worker.run(header, payload)
-        except WorkerExited as error:
-            raise SynthesisFailed(str(error), code=error.code) from error
 
     async def load(self) -> None:
-        """Have the model in memory. Raises as `run` does."""
+        """Start the process and wait until the model is loaded. Raises what loading raises, as `run` does."""
         await self._worker.start()
 
     async def check(self) -> None:
-        """Return where a job could be done. A process that does not respond is replaced; none is started for this.
+        """Return if a job could be done now. A process that does not respond is replaced.
+
+        No process is started for this.
 
         Raises:
-            Unavailable: the model cannot be loaded, or has been loading for long, or its process does not respond.
+            Unavailable: the last load failed, loading takes longer than `wait_s`, or the process does not respond.
         """
         if (reason := self._worker.load_failure or self._worker.slow_load) is not None:
             if isinstance(reason, Unavailable):
@@ -96,5 +112,5 @@ class ModelSupervisor:
             await self._worker.check(within_s=_CHECK_S)
 
     async def close(self) -> None:
-        """End the child, whatever it is doing. Takes 5 s at the most."""
+        """End the process, whatever it is doing. Jobs that run or wait fail. Takes at most 5 s."""
         await self._worker.close()

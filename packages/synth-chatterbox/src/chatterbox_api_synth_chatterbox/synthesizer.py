@@ -1,4 +1,4 @@
-"""The Synthesizer: requests take turns at one model in a process of its own; voices are analysed once."""
+"""The Synthesizer: requests take turns at one model in a process of its own. Each clip is analysed once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final
 from chatterbox_api_core.errors import ConfigurationError, InvalidInput, SynthesisFailed
 from chatterbox_api_core.speech.parameters import check_parameters, check_seed
 from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
-from chatterbox_api_synth_chatterbox.health import Health
+from chatterbox_api_synth_chatterbox.conditioning_cache import ConditioningCache
+from chatterbox_api_synth_chatterbox.failure_counter import FailureCounter
 from chatterbox_api_synth_chatterbox.models import MAX_CLIP_S, MODELS, RATE_HZ, Model
 from chatterbox_api_synth_chatterbox.supervisor import TIMEOUTS, ModelSupervisor
-from chatterbox_api_synth_chatterbox.voices import AnalysedVoices
 from chatterbox_api_worker.spec import Timeouts
 
 __all__ = ["ChatterboxSynthesizer"]
@@ -24,22 +24,30 @@ _OFFLINE: Final = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 class ChatterboxSynthesizer:
-    """See the module. Use `open`."""
+    """A Synthesizer on one of the Chatterbox models. Use `open`.
+
+        async with ChatterboxSynthesizer.open(model="turbo", preload=True) as engine:
+            async for pcm in engine.speak(Utterance("Hello."), prompt):
+                ...
+
+    It yields each utterance as one block at 24,000 Hz. Any number of utterances may be spoken at once; the model does
+    them one after the other.
+    """
 
     def __init__(
-        self, model: Model, process: ModelSupervisor, *, language: str, concurrent: int, voices_bytes: int
+        self, model: Model, supervisor: ModelSupervisor, *, language: str, concurrent: int, voices_bytes: int
     ) -> None:
-        self._model, self._process = model, process
+        self._model, self._supervisor = model, supervisor
         self._language = language
-        self._voices = AnalysedVoices(max_bytes=voices_bytes)
-        self._health = Health()
+        self._conditioning = ConditioningCache(max_bytes=voices_bytes)
+        self._failures = FailureCounter()
         self._capabilities = Capabilities(
             supports_cloning=True,
-            languages=_spoken(model),
+            languages=_languages(model),
             sample_rate_hz=RATE_HZ,
-            concurrent=concurrent,
+            max_concurrency=concurrent,
             max_chars=model.max_chars,
-            params=model.params,
+            parameters=model.params,
             default_language=language,
         )
 
@@ -58,93 +66,122 @@ class ChatterboxSynthesizer:
         timeouts: Timeouts = TIMEOUTS,
         environment: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[ChatterboxSynthesizer, None]:
-        """An engine for as long as the context lasts; its weights are loaded when they are first needed.
+        """Open an engine until the context ends. The weights are loaded with the first request.
 
         Args:
-            folder: of the model's files; empty for the Hugging Face Hub and its cache.
-            language: for utterances that name none.
-            preload: whether loading begins at once.
-            voices_bytes: for analysed voices.
-            environment: for the model's process, beside that of this one.
+            model: a key of `models.MODELS`.
+            folder: the folder with the model's files; empty means the Hugging Face Hub and its cache.
+            device: "cuda", "mps", "cpu" or "auto".
+            language: the language of utterances that name none.
+            concurrent: the number of requests that may take turns at the model.
+            preload: whether loading starts at once; its errors then come with the first request.
+            voices_bytes: the most memory for the conditioning of clips.
+            timeouts: how long each step of the model process may take.
+            environment: environment variables of the model process, in addition to those of this process.
 
         Raises:
-            ConfigurationError: `language` is not spoken.
+            ConfigurationError: the model does not speak `language`.
         """
         known = MODELS[model]
-        if language not in {spoken.tag for spoken in _spoken(known)}:
+        if language not in {each.tag for each in _languages(known)}:
             raise ConfigurationError(
-                f"CHATTERBOX_LANGUAGE cannot be {language!r}: {known.title} does not speak it.",
+                f"CHATTERBOX_LANGUAGE cannot be {language!r}: {known.title} does not speak this language.",
                 field="CHATTERBOX_LANGUAGE",
-                remedy=f"Use one of {', '.join(spoken.tag for spoken in _spoken(known))}.",
+                remedy=f"Use one of {', '.join(each.tag for each in _languages(known))}.",
             )
-        process = ModelSupervisor(
+        supervisor = ModelSupervisor(
             {"role": "speech", "model": model, "folder": folder, "device": device},
             title=known.title,
             timeouts=timeouts,
             environment={**(_OFFLINE if folder else {}), **(environment or {})},
         )
-        synthesizer = cls(known, process, language=language, concurrent=concurrent, voices_bytes=voices_bytes)
-        loading = asyncio.create_task(process.load()) if preload else None
+        synthesizer = cls(known, supervisor, language=language, concurrent=concurrent, voices_bytes=voices_bytes)
+        loading = asyncio.create_task(supervisor.load()) if preload else None
         try:
             yield synthesizer
         finally:
             try:
-                await process.close()
+                await supervisor.close()
             finally:
-                await synthesizer._voices.close()
+                await synthesizer._conditioning.close()
                 if loading is not None:
                     await asyncio.gather(loading, return_exceptions=True)
 
     @property
     def capabilities(self) -> Capabilities:
+        """What the chosen model can do."""
         return self._capabilities
 
     @property
+    def conditioning(self) -> ConditioningCache:
+        """The conditioning of the clips that were used."""
+        return self._conditioning
+
+    @property
+    def supervisor(self) -> ModelSupervisor:
+        """The handle of the model process."""
+        return self._supervisor
+
+    @property
     def pid(self) -> int | None:
-        """Of the model's process, while there is one."""
-        return self._process.pid
+        """The id of the model process; None while there is none."""
+        return self._supervisor.pid
 
     async def ready(self) -> None:
-        await self._process.check()
-        self._health.check()
+        """Return if an utterance could be spoken now.
+
+        Raises:
+            Unavailable: the model cannot be loaded, does not respond, or has failed three times in a row.
+        """
+        await self._supervisor.check()
+        self._failures.check()
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
-        """As the port says. Raises InvalidInput for what would harm the model, InvalidAudio for such a clip."""
+        """Speak an utterance as the port says. Closing it ends the work at the next step of the model.
+
+        Raises:
+            InvalidInput: the text, the language or a parameter is not one that the model takes.
+            InvalidAudio: the clip is too short, silent or damaged.
+            SynthesisFailed: the model failed or hung, or its process exited.
+            Unavailable, ConfigurationError: the model cannot be loaded.
+        """
         request = self._request(utterance)
-        voice = b"" if prompt is None else await self._voices.get(prompt.key, lambda: self._analysed(prompt))
-        samples = await self._run(request, voice)
-        self._health.succeeded()
+        conditioning = (
+            b"" if prompt is None else await self._conditioning.get(prompt.key, lambda: self._analyse(prompt))
+        )
+        samples = await self._run(request, conditioning)
+        self._failures.succeeded()
         if samples.nbytes:
             yield Pcm(samples.cast("f"), RATE_HZ)
 
-    async def _analysed(self, prompt: VoicePrompt) -> bytes:
+    async def _analyse(self, prompt: VoicePrompt) -> bytes:
         pcm = await prompt.pcm()
-        heard = pcm.samples[: round(MAX_CLIP_S * pcm.sample_rate_hz)]
-        return bytes(await self._run({"do": "prepare", "sample_rate_hz": pcm.sample_rate_hz}, heard.cast("B")))
+        samples = pcm.samples[: round(MAX_CLIP_S * pcm.sample_rate_hz)]
+        return bytes(await self._run({"do": "prepare", "sample_rate_hz": pcm.sample_rate_hz}, samples.cast("B")))
 
     async def _run(self, command: dict[str, object], payload: bytes | memoryview) -> memoryview:
-        """One job; a failure of it counts once, however many wait for it."""
+        """Do one job. A failure counts once, however many callers wait for the job."""
         try:
-            _, result = await self._process.run(command, payload)
+            _, result = await self._supervisor.run(command, payload)
         except SynthesisFailed as error:
-            self._health.failed(error)
+            self._failures.failed(error)
             raise
         return result
 
     def _request(self, utterance: Utterance) -> dict[str, object]:
-        """The command for an utterance, checked: who embeds the engine may not have come through core's checks."""
+        """The job for an utterance. It repeats core's checks, since an embedder may call the engine directly."""
         text = utterance.text
         if not text.strip() or len(text) > self._model.max_chars:
             raise InvalidInput(
-                f"The engine takes from 1 to {self._model.max_chars} characters at a time, not "
+                f"The engine takes from 1 to {self._model.max_chars} characters at once, and got "
                 f"{len(text) if text.strip() else 0}.",
                 code="text_too_long" if text.strip() else "empty_input",
-                field="input",
+                field="text",
             )
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidInput("The text has half a character in it: a lone surrogate.", field="input")
+            raise InvalidInput("The text contains a lone surrogate, which is half a character.", field="text")
         language = utterance.language or self._language
-        if language not in {spoken.tag for spoken in self._capabilities.languages}:
+        if language not in {each.tag for each in self._capabilities.languages}:
             raise InvalidInput(
                 f"{self._model.title} does not speak {language[:32]!r}.", code="unsupported_language", field="language"
             )
@@ -158,8 +195,8 @@ class ChatterboxSynthesizer:
         }
 
 
-def _spoken(model: Model) -> tuple[Language, ...]:
-    """The model's languages without Japanese where what reads its characters is not installed."""
+def _languages(model: Model) -> tuple[Language, ...]:
+    """The languages of the model; without Japanese where pykakasi, which reads its characters, is not installed."""
     return tuple(
         language
         for language in model.languages

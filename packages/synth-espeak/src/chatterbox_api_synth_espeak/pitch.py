@@ -1,6 +1,6 @@
-"""Which of espeak-ng's voices comes nearest to a pitch.
+"""The voice variant and the pitch setting of espeak-ng that come nearest to a pitch.
 
-The tables are measured: Praat's median of one English sentence in «en-us» and its «f2» variant, at pitch
+The tables are measurements: Praat's median pitch of one English sentence in «en-us» and in its variant «f2», at pitch
 settings from 0 to 99. Other languages differ by a few per cent.
 """
 
@@ -40,13 +40,14 @@ _FEMALE: Final = (
     (99, 320.4),
 )
 _FEMALE_FROM_HZ: Final = 150.0
-"""Where the two overlap, the voice that sounds more natural: the male one strains above it."""
+"""Both variants reach pitches around this one; above it the female variant sounds more natural."""
 
 REACH_HZ: Final = (_MALE[0][1], _FEMALE[-1][1])
+"""The lowest and the highest median pitch that espeak-ng reaches."""
 
 
 def nearest(hz: float | None) -> tuple[str, int]:
-    """(variant suffix, pitch setting) for a median pitch; espeak-ng's default where there is none."""
+    """The suffix of the voice variant and the pitch setting for a median pitch; None means espeak-ng's default."""
     if hz is None:
         return "", 50
     if hz < _FEMALE_FROM_HZ:

@@ -1,10 +1,10 @@
-"""The process that measures clips: `python -m chatterbox_api_synth_espeak.pitch_worker CONFIG`, a worker.
+"""The worker that measures clips: `python -m chatterbox_api_synth_espeak.pitch_worker CONFIG`.
 
-There is one for all that speak, since Praat takes 65 MB of memory in each process that loads it.
+One process serves all requests, since Praat takes 65 MB of memory in each process that loads it.
 
-Its job, beside a header's "do":
+Its job, by the header's "do":
 
-    measure     {"sample_rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where nothing is voiced
+    measure     {"sample_rate_hz"} + float32 samples of a clip, to {"hz"}: their median pitch, None where none is voiced
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from __future__ import annotations
 import numpy as np
 import parselmouth
 
-from chatterbox_api_core.errors import SynthesisFailed
+from chatterbox_api_synth_espeak.errors import error_from_praat
 from chatterbox_api_worker.frames import Header, Payload
 from chatterbox_api_worker.serving import Job, JobContext, Progress, serve
 
-__all__ = ["failure", "load", "median_pitch_hz"]
+__all__ = ["load", "median_pitch_hz"]
 
 
 def median_pitch_hz(samples: bytes, sample_rate_hz: int) -> float | None:
-    """Of the voiced parts of a clip, by Praat; None where nothing is voiced."""
+    """The median pitch of the voiced parts of a clip, measured by Praat; None where nothing is voiced.
+
+    Args:
+        samples: 32-bit floats of one channel, as bytes.
+        sample_rate_hz: the sample rate.
+    """
     sound = parselmouth.Sound(np.frombuffer(samples, np.float32).astype(np.float64), sample_rate_hz)
     track = sound.to_pitch(pitch_floor=50, pitch_ceiling=600).selected_array["frequency"]
     voiced = track[track > 0]
@@ -28,7 +33,7 @@ def median_pitch_hz(samples: bytes, sample_rate_hz: int) -> float | None:
 
 
 def load(config: Header, report: Progress) -> dict[str, Job]:
-    """The one job."""
+    """The job of this worker. The configuration is empty."""
 
     def measure(header: Header, samples: bytes, context: JobContext) -> tuple[Header, Payload]:
         return {"hz": median_pitch_hz(samples, header["sample_rate_hz"])}, b""
@@ -36,10 +41,5 @@ def load(config: Header, report: Progress) -> dict[str, Job]:
     return {"measure": measure}
 
 
-def failure(error: Exception) -> tuple[SynthesisFailed, bool]:
-    """What to answer for an exception of a job; the process goes on."""
-    return SynthesisFailed(f"The clip's pitch cannot be measured: {type(error).__name__}: {error}."), True
-
-
 if __name__ == "__main__":
-    serve(load, on_failure=failure)
+    serve(load, on_failure=error_from_praat)

@@ -1,4 +1,4 @@
-"""The contracts of the ports, as test classes to inherit.
+"""The contracts of the ports, as test classes that the tests of an adapter inherit.
 
     class TestMyEngine(SynthesizerContract):
         @asynccontextmanager
@@ -6,8 +6,8 @@
             async with MyEngine.open() as engine:
                 yield engine
 
-Tests ask for declared capabilities and never for a class. Where an adapter must deviate, it says so and why, and
-the test is then expected to fail:
+The tests ask for declared capabilities and never for a class. An adapter that must deviate names the test and the
+reason. The test must then fail:
 
     deviations = {"test_closing_stops_the_work": "the device finishes its buffer first"}
 """

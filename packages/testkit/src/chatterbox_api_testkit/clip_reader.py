@@ -1,6 +1,6 @@
-"""The contract of ClipReader, in WAV, which every reader reads.
+"""The contract of ClipReader, in WAV, which every reader decodes.
 
-Of the report it asks for what the library needs; what more a reader measures must be right.
+It requires the fields of the report that the voice library needs. A measurement that a reader adds must be right.
 """
 
 from __future__ import annotations
@@ -27,17 +27,25 @@ LIMITS = ClipLimits(max_duration_s=30.0)
 
 
 class ClipReaderContract(Contract):
-    """Inherit and give `open`, and mark the class `pytest.mark.asyncio`.
+    """What a ClipReader must do. Inherit it, define `open`, and mark the class `pytest.mark.asyncio`.
 
-    Where a start takes long, give a `reader` of a wider scope instead, and that `loop_scope`.
+        @pytest.mark.asyncio
+        class TestMyReader(ClipReaderContract):
+            @asynccontextmanager
+            async def open(self) -> AsyncGenerator[ClipReader, None]:
+                yield MyReader()
+
+    For a reader that starts slowly, define a fixture `reader` with a wider scope instead, and mark the class with the
+    same `loop_scope`.
     """
 
     def open(self) -> AbstractAsyncContextManager[ClipReader]:
-        """The reader, for as long as the context lasts."""
+        """Open a reader until the context ends."""
         raise NotImplementedError
 
     @pytest_asyncio.fixture
     async def reader(self) -> AsyncGenerator[ClipReader, None]:
+        """The reader of one test."""
         async with self.open() as reader:
             yield reader
 
@@ -53,12 +61,12 @@ class ClipReaderContract(Contract):
         assert frequency_hz(clip.pcm) == pytest.approx(440, rel=0.001)
         assert level(clip.pcm.samples) == pytest.approx(level(tone.samples), rel=0.01)
 
-    async def test_result_is_read_only(self, reader: ClipReader) -> None:
+    async def test_the_samples_are_read_only(self, reader: ClipReader) -> None:
         clip = await reader.read(wav(sine(440, 1.5)), limits=LIMITS)
         assert clip.pcm.samples.readonly
 
     async def test_what_the_report_says_is_right(self, reader: ClipReader) -> None:
-        """A reader may leave every measure out, and must not make one up."""
+        """A reader may leave every measurement out, but must not invent one."""
         tone = sine(440, 2.0, amplitude=0.5)
         report = (await reader.read(wav(tone), limits=LIMITS)).report
         assert report.media_type == "audio/wav"
@@ -94,13 +102,13 @@ class ClipReaderContract(Contract):
         clip = await reader.read(wav(sine(440, 2.0, amplitude=2 / 32768)), limits=LIMITS)
         assert max(clip.pcm.samples) > 0
 
-    async def test_too_short(self, reader: ClipReader) -> None:
+    async def test_a_clip_that_is_too_short_is_refused(self, reader: ClipReader) -> None:
         await self.refuses(reader, wav(sine(440, 0.9)), "audio_too_short")
 
-    async def test_too_long(self, reader: ClipReader) -> None:
+    async def test_a_clip_that_is_too_long_is_refused(self, reader: ClipReader) -> None:
         await self.refuses(reader, wav(Pcm.silence(31.0, sample_rate_hz=8_000)), "audio_too_long")
 
-    async def test_too_large(self, reader: ClipReader) -> None:
+    async def test_a_clip_with_too_many_bytes_is_refused(self, reader: ClipReader) -> None:
         with pytest.raises(InvalidAudio) as caught:
             await reader.read(wav(sine(440, 2.0)), limits=ClipLimits(max_bytes=1000))
         assert caught.value.code == "audio_too_long"
@@ -127,8 +135,8 @@ class ClipReaderContract(Contract):
             await reader.read(data, limits=LIMITS)
         assert time.perf_counter() - began < LIMITS.deadline_s
 
-    async def test_lying_sizes_are_claims(self, reader: ClipReader) -> None:
-        """A header that promises four gigabytes is cut to what is there."""
+    async def test_a_declared_size_is_not_believed(self, reader: ClipReader) -> None:
+        """A header that declares four gigabytes gives the sound that the file has."""
         data = bytearray(wav(sine(440, 2.0)))
         struct.pack_into("<I", data, 40, 0xFFFFFFF0)
         assert (await reader.read(bytes(data), limits=LIMITS)).report.duration_s == pytest.approx(2.0, abs=0.01)
@@ -150,7 +158,7 @@ class ClipReaderContract(Contract):
         head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(body), b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32)
         await self.refuses(reader, head + struct.pack("<4sI", b"data", len(body)) + body, "invalid_audio")
 
-    async def test_the_event_loop_goes_on_meanwhile(self, reader: ClipReader) -> None:
+    async def test_reading_does_not_block_the_event_loop(self, reader: ClipReader) -> None:
         reading = asyncio.create_task(reader.read(wav(sine(440, 20.0)), limits=LIMITS))
         turns = 0
         while not reading.done():
@@ -159,7 +167,7 @@ class ClipReaderContract(Contract):
         assert (await reading).report.duration_s == pytest.approx(20.0, abs=0.01)
         assert turns > 1
 
-    async def test_many_at_once_are_each_read(self, reader: ClipReader) -> None:
+    async def test_concurrent_reads_return_what_each_asked_for(self, reader: ClipReader) -> None:
         sample_rates_hz = [8_000, 16_000, 22_050, 44_100, 48_000]
         clips = await asyncio.gather(
             *(
@@ -169,7 +177,7 @@ class ClipReaderContract(Contract):
         )
         assert [clip.report.sample_rate_hz for clip in clips] == sample_rates_hz
 
-    async def test_cancelled_at_any_moment_it_reads_the_next(self, reader: ClipReader) -> None:
+    async def test_after_a_cancelled_read_the_next_one_works(self, reader: ClipReader) -> None:
         long, short = wav(sine(440, 20.0)), wav(sine(440, 1.5))
         for delay_s in (0, 0.001, 0.01, 0.05):
             reading = asyncio.create_task(reader.read(long, limits=LIMITS))
@@ -180,7 +188,8 @@ class ClipReaderContract(Contract):
             assert clip.report.duration_s == pytest.approx(1.5, abs=0.01)
 
     async def refuses(self, reader: ClipReader, data: bytes, code: str) -> None:
+        """Assert that a clip is refused with this code and the field of the clip."""
         with pytest.raises(InvalidAudio) as caught:
             await reader.read(data, limits=LIMITS)
         assert caught.value.code == code
-        assert caught.value.field == "voice_file"
+        assert caught.value.field == "clip"

@@ -1,4 +1,4 @@
-"""What all contracts share."""
+"""The base of all contracts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Contract"]
 
 
 class Contract:
-    """Base of the contracts.
+    """The base of all contracts.
 
     Attributes:
-        deviations: names of tests that this adapter does not pass, each with the reason. Such a test must fail:
-            a deviation that is no longer one is an error.
+        deviations: the reason for each test that this adapter does not pass, by the name of the test. Such a test must
+            fail: a deviation that has become unnecessary is an error.
     """
 
     deviations: ClassVar[dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""Sounds to test with, and measures of sounds. No dependencies beyond core."""
+"""Makes sounds for tests and measures sounds. It depends on core alone."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ __all__ = [
 
 
 def sine(hz: float, duration_s: float, *, sample_rate_hz: int = 24_000, amplitude: float = 0.5) -> Pcm:
+    """A sine tone of `hz` that begins at phase 0."""
     step = 2 * math.pi * hz / sample_rate_hz
     count = round(duration_s * sample_rate_hz)
     return Pcm.from_floats([amplitude * math.sin(step * i) for i in range(count)], sample_rate_hz=sample_rate_hz)
 
 
 def voice_like(hz: float, duration_s: float, *, sample_rate_hz: int = 16_000) -> Pcm:
-    """A buzz with falling overtones, which a pitch tracker takes for a voice of `hz`."""
+    """A buzz with eight falling overtones. A pitch tracker takes it for a voice of `hz`."""
     step = 2 * math.pi * hz / sample_rate_hz
     count = round(duration_s * sample_rate_hz)
     samples = [0.2 * sum(math.sin(step * i * k) / k for k in range(1, 9)) for i in range(count)]
@@ -59,7 +60,7 @@ def wav(pcm: Pcm, *, channels: int = 1) -> bytes:
 
 
 def prompt(pcm: Pcm, *, key: str) -> VoicePrompt:
-    """A prompt of `pcm` under a key."""
+    """A prompt whose clip is `pcm`. The key identifies the voice, as a clip's SHA-256 does."""
 
     async def fetch() -> Pcm:
         return pcm
@@ -68,21 +69,21 @@ def prompt(pcm: Pcm, *, key: str) -> VoicePrompt:
 
 
 async def collect(sound: AsyncIterable[Pcm]) -> Pcm:
-    """All of a sound as one."""
+    """Join all blocks of a sound into one. Fails where there is none."""
     parts = [pcm async for pcm in sound]
     assert parts, "there is no sound"
     return Pcm.from_floats([value for pcm in parts for value in pcm.samples], sample_rate_hz=parts[0].sample_rate_hz)
 
 
 def frequency_hz(pcm: Pcm) -> float:
-    """Of a tone: its rising zero crossings, between the first and the last."""
+    """The frequency of a tone by its rising zero crossings. Fails where it crosses less than twice."""
     crossings = [i for i, (a, b) in enumerate(pairwise(pcm.samples)) if a < 0 <= b]
     assert len(crossings) > 1, "this is no tone"
     return (len(crossings) - 1) * pcm.sample_rate_hz / (crossings[-1] - crossings[0])
 
 
 def median_pitch_hz(pcm: Pcm) -> float:
-    """Of the loudest stretches, by autocorrelation between 60 and 500 Hz; for telling voices apart."""
+    """The median pitch of the loudest frames, by autocorrelation from 60 to 500 Hz; it tells voices apart."""
     step = max(1, pcm.sample_rate_hz // 8000)
     samples = [sum(pcm.samples[i : i + step]) / step for i in range(0, len(pcm) - step, step)]
     sample_rate_hz = pcm.sample_rate_hz / step
@@ -110,11 +111,11 @@ def _pitch_hz(frame: Sequence[float], sample_rate_hz: float) -> float:
 
 
 def middle(pcm: Pcm) -> Pcm:
-    """Without an eighth at each end, where codecs fade in and out."""
+    """The sound without an eighth at each end, where codecs fade in and out."""
     edge = len(pcm) // 8
     return Pcm(pcm.samples[edge : len(pcm) - edge], pcm.sample_rate_hz)
 
 
 def level(samples: Sequence[float]) -> float:
-    """Root mean square."""
+    """The root mean square of samples; 0 for none."""
     return math.sqrt(sum(value * value for value in samples) / max(1, len(samples)))

@@ -1,4 +1,4 @@
-"""The contract of Synthesizer, in two parts: how it works, and how it sounds."""
+"""The contract of Synthesizer in two classes: what holds for every engine, and what a listener hears."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ LONGER = f"{SENTENCE} {SENTENCE} {SENTENCE}"
 
 
 class SynthesizerMechanicsContract(Contract):
-    """How an engine works: what it declares and takes, that voices stay apart, that it stops when it is told to.
+    """What every engine must do: its declarations hold, voices do not mix, and it stops when it is told to.
 
-    Of the sound it asks only that there is some. An engine whose sound says nothing, such as a model with random
-    weights, inherits this; all others inherit `SynthesizerContract`. Give `open`, and mark the class
-    `pytest.mark.asyncio`. Where a start takes long, give an `engine` of a wider scope instead, and that `loop_scope`.
+    The tests require sound and say nothing about its quality. An engine whose sound means nothing, such as a model with
+    random weights, inherits this class; every other engine inherits SynthesizerContract.
+
+    Define `open`, and mark the class `pytest.mark.asyncio`. For an engine that starts slowly, define a fixture `engine`
+    with a wider scope instead, and mark the class with the same `loop_scope`.
     """
 
     def open(self) -> AbstractAsyncContextManager[Synthesizer]:
-        """The engine, for one test."""
+        """Open an engine for one test."""
         raise NotImplementedError
 
     @pytest_asyncio.fixture
     async def engine(self) -> AsyncGenerator[Synthesizer, None]:
+        """The engine of one test."""
         async with self.open() as engine:
             yield engine
 
-    async def test_declares_plausible_capabilities(self, engine: Synthesizer) -> None:
+    async def test_capabilities_are_plausible_and_constant(self, engine: Synthesizer) -> None:
         declared = engine.capabilities
         assert 8_000 <= declared.sample_rate_hz <= 48_000
         assert declared.max_concurrency >= 1
@@ -62,13 +65,13 @@ class SynthesizerMechanicsContract(Contract):
         text = ("word " * engine.capabilities.max_chars)[: engine.capabilities.max_chars]
         assert (await collect(engine.speak(Utterance(text), None))).duration_s > 1
 
-    async def test_speaks_its_languages(self, engine: Synthesizer) -> None:
+    async def test_speaks_the_languages_that_it_declares(self, engine: Synthesizer) -> None:
         for language in engine.capabilities.languages[:: max(1, len(engine.capabilities.languages) // 5)]:
             sound = await collect(engine.speak(Utterance("1 2 3 4 5", language=language.tag), None))
             assert sound.duration_s > 0.2, language
 
     async def test_takes_a_prompt_and_keeps_it_warm(self, engine: Synthesizer) -> None:
-        """A second utterance in the same voice neither fetches nor decodes its clip."""
+        """A second utterance in the same voice does not fetch the clip again."""
         fetched = 0
         clip = voice_like(150, 6)
 
@@ -90,23 +93,23 @@ class SynthesizerMechanicsContract(Contract):
         assert (await collect(engine.speak(Utterance(SENTENCE), None))).duration_s > 0.5
 
     async def test_voices_do_not_mix_at_full_concurrency(self, engine: Synthesizer) -> None:
-        """What each voice says alone it says beside others: the same length, level and pitch."""
+        """Each voice has the same duration, level and pitch alone and beside others."""
         count = engine.capabilities.max_concurrency
         prompts = [prompt(voice_like(90 * 3 ** (i / count), 6), key=f"{i:064x}") for i in range(count)]
-        alone = [_measures(await self._heard(engine, each)) for each in prompts]
+        alone = [_measures(await self._spoken(engine, each)) for each in prompts]
         for _ in range(2):
-            together = await asyncio.gather(*(self._heard(engine, each) for each in prompts))
+            together = await asyncio.gather(*(self._spoken(engine, each) for each in prompts))
             for (duration_s, loudness, pitch_hz), sound in zip(alone, together, strict=True):
                 found = _measures(sound)
                 assert found[0] == pytest.approx(duration_s, rel=0.02)
                 assert found[1] == pytest.approx(loudness, rel=0.05)
                 assert found[2] == pytest.approx(pitch_hz, rel=0.05)
 
-    async def _heard(self, engine: Synthesizer, voice: VoicePrompt) -> Pcm:
+    async def _spoken(self, engine: Synthesizer, voice: VoicePrompt) -> Pcm:
         return await collect(engine.speak(Utterance(SENTENCE, seed=1), voice))
 
     async def test_closing_stops_the_work(self, engine: Synthesizer) -> None:
-        """Within half a second the engine is free again, for as many calls as it declares."""
+        """Within 0.5 s the engine is free again, for as many concurrent calls as it declares."""
         for _ in range(2):
             sounds = [engine.speak(Utterance(LONGER), None) for _ in range(engine.capabilities.max_concurrency)]
             for sound in sounds:
@@ -138,7 +141,14 @@ class SynthesizerMechanicsContract(Contract):
 
 @pytest.mark.asyncio
 class SynthesizerContract(SynthesizerMechanicsContract):
-    """Inherit and give `open`."""
+    """What an engine with audible sound must do. Inherit it and define `open`.
+
+    class TestMyEngine(SynthesizerContract):
+        @asynccontextmanager
+        async def open(self) -> AsyncGenerator[Synthesizer, None]:
+            async with MyEngine.open() as engine:
+                yield engine
+    """
 
     async def test_speaks_audibly_at_the_declared_rate(self, engine: Synthesizer) -> None:
         sound = await collect(engine.speak(Utterance(SENTENCE), None))
@@ -152,7 +162,7 @@ class SynthesizerContract(SynthesizerMechanicsContract):
         long = await collect(engine.speak(Utterance(LONGER), None))
         assert long.duration_s > 1.5 * short.duration_s
 
-    async def test_markup_is_text(self, engine: Synthesizer) -> None:
+    async def test_markup_is_spoken_as_text(self, engine: Synthesizer) -> None:
         plain = await collect(engine.speak(Utterance("Hello there my friend"), None))
         marked = await collect(engine.speak(Utterance('<break time="9s"/>Hello <b>there</b> my friend'), None))
         assert marked.duration_s >= plain.duration_s * 0.9
@@ -166,8 +176,8 @@ class SynthesizerContract(SynthesizerMechanicsContract):
             assert spoken == pytest.approx(natural / speed, rel=0.2), f"at speed {speed}"
 
     async def test_a_low_and_a_high_clip_sound_different(self, engine: Synthesizer) -> None:
-        low = await self._heard(engine, prompt(voice_like(90, 6), key="c" * 64))
-        high = await self._heard(engine, prompt(voice_like(250, 6), key="d" * 64))
+        low = await self._spoken(engine, prompt(voice_like(90, 6), key="c" * 64))
+        high = await self._spoken(engine, prompt(voice_like(250, 6), key="d" * 64))
         assert median_pitch_hz(high) > 1.2 * median_pitch_hz(low)
 
 

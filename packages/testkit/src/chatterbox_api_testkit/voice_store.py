@@ -1,4 +1,4 @@
-"""The contract of VoiceStore."""
+"""The contract of VoiceStore: what a caller by itself may rely on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import ClassVar
 
 import pytest
 
-from chatterbox_api_core.errors import NameTaken, NotFound
+from chatterbox_api_core.errors import ChatterboxError, NameTaken, NotFound, StorageFailed
 from chatterbox_api_core.ports import VoiceStore
 from chatterbox_api_core.types import Voice, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import is_voice_id, new_voice_id
 from chatterbox_api_testkit.voice_store_concurrency import VoiceStoreConcurrency, clip, in_order
 
 __all__ = ["VoiceStoreContract"]
+
+VOICE_GONE = ("voice_not_found", "voice")
+"""Code and field of the error for a voice, or the clip of a voice, that is not there."""
 
 SPELLINGS = {
     "Anna": ("Anna", "ANNA", "anna", "  Anna ", "\uff21\uff4e\uff4e\uff41", "An\u200bna", "\ufeffAnna", "A\u00adnna"),
@@ -33,15 +36,29 @@ SPELLINGS = {
     "100%": ("100%",),
     "#1 & more+x@y": ("#1 & MORE+x@y",),
 }
-"""A name, and other ways to write it. Some have more than 255 bytes, and some would be odd as a file's name."""
+"""Other spellings of each name. Some names have more than 255 bytes, and some would be odd names of files."""
+
+
+def pinned(error: ChatterboxError) -> tuple[str, str | None]:
+    """Code and field of an error that says what to do; `voices.store_errors` makes such."""
+    assert error.remedy, f"{error.code} has no remedy"
+    return error.code, error.field
 
 
 @pytest.mark.asyncio
 class VoiceStoreContract(VoiceStoreConcurrency):
-    """Inherit and give `open`.
+    """What a VoiceStore must do. Inherit it, define `open` and set `durable`.
+
+        class TestMyStore(VoiceStoreContract):
+            durable = True
+
+            @asynccontextmanager
+            async def open(self) -> AsyncGenerator[VoiceStore, None]:
+                async with MyStore.open(self.folder) as store:
+                    yield store
 
     Attributes:
-        durable: whether an `open` finds what was kept in an earlier one of the same test.
+        durable: whether a second `open` within a test finds the voices of the first.
     """
 
     durable: ClassVar[bool]
@@ -49,7 +66,7 @@ class VoiceStoreContract(VoiceStoreConcurrency):
     async def test_is_ready_once_open(self, store: VoiceStore) -> None:
         assert await store.ready() is None  # type: ignore[func-returns-value]
 
-    async def test_an_empty_library(self, store: VoiceStore) -> None:
+    async def test_an_empty_library_has_no_voice_and_no_default(self, store: VoiceStore) -> None:
         assert await store.list() == ()
         assert await store.default() is None
         assert await store.get_by_name("anna") is None
@@ -83,8 +100,8 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             assert await store.get_by_name(spelling) == aliased, spelling
             with pytest.raises(NameTaken):
                 await store.add(VoiceDraft("Other", (spelling,)), clip(2))
-        amended = await store.update(aliased.id, VoiceChanges(remove_aliases=(SPELLINGS[name][-1],)))
-        assert amended.aliases == ()
+        updated = await store.update(aliased.id, VoiceChanges(remove_aliases=(SPELLINGS[name][-1],)))
+        assert updated.aliases == ()
         assert await store.get_by_name(name) is None
 
     async def test_every_field_is_kept(self, store: VoiceStore) -> None:
@@ -129,6 +146,15 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         larger = clip(2, size_bytes=size_bytes + 1)
         assert await store.read_clip(await store.replace(voice.id, larger)) == larger.data
 
+    async def test_a_clip_of_another_hash_is_damaged_or_left_to_the_caller(self, store: VoiceStore) -> None:
+        audio = replace(clip(1), sha256="0" * 64)
+        voice = await store.add(VoiceDraft("Anna"), audio)
+        (outcome,) = await asyncio.gather(store.read_clip(voice), return_exceptions=True)
+        if isinstance(outcome, StorageFailed):
+            assert pinned(outcome) == ("voice_damaged", "voice")
+        else:
+            assert outcome == audio.data
+
     async def test_two_voices_may_have_one_clip(self, store: VoiceStore) -> None:
         one, two = [await store.add(VoiceDraft(name), clip(1)) for name in ("Anna", "Bert")]
         assert one.id != two.id
@@ -142,14 +168,15 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             for draft in (VoiceDraft(taken), VoiceDraft("New", (taken,)), VoiceDraft("New", ("Newer", taken))):
                 with pytest.raises(NameTaken) as caught:
                     await store.add(draft, clip(3))
-                assert caught.value.field == ("name" if draft.name == taken else "alias")
+                assert pinned(caught.value) == ("name_taken", "name" if draft.name == taken else "alias")
             for changes in (
                 VoiceChanges(name=taken, language="de"),
                 VoiceChanges(add_aliases=(taken,), consent="x"),
                 VoiceChanges(name="New", add_aliases=("Newer", taken), remove_aliases=("Dad",)),
             ):
-                with pytest.raises(NameTaken):
+                with pytest.raises(NameTaken) as caught:
                     await store.update(bert.id, changes)
+                assert pinned(caught.value) == ("name_taken", "name" if changes.name == taken else "alias")
         assert await store.list() == in_order(anna, bert)
         assert await store.get_by_name("dad") == bert
         for free in ("New", "Newer"):
@@ -175,10 +202,11 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         assert new.updated_at > old.updated_at
         assert await store.get_by_name("mum") == new
         assert await store.read_clip(new) == audio.data
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound) as caught:
             await store.read_clip(old)
+        assert pinned(caught.value) == VOICE_GONE
 
-    async def test_amend_leaves_out_what_it_does_not_name(self, store: VoiceStore) -> None:
+    async def test_update_leaves_out_what_it_does_not_name(self, store: VoiceStore) -> None:
         old = await store.add(VoiceDraft("Anna", ("Mum",), "en", "yes"), clip(1))
         await asyncio.sleep(0.002)
         assert (await store.update(old.id, VoiceChanges(language="de"))).consent == "yes"
@@ -229,8 +257,9 @@ class VoiceStoreContract(VoiceStoreConcurrency):
             store.update(anna.id, VoiceChanges(language="de")),
             store.read_clip(anna),
         ):
-            with pytest.raises(NotFound):
+            with pytest.raises(NotFound) as caught:
                 await call
+            assert pinned(caught.value) == VOICE_GONE
         again = await store.add(VoiceDraft("Mum", ("Anna",)), clip(3))
         assert again.id != anna.id
         assert await store.default() is None
@@ -245,7 +274,7 @@ class VoiceStoreContract(VoiceStoreConcurrency):
         ):
             with pytest.raises(NotFound) as caught:
                 await call
-            assert caught.value.field == "voice"
+            assert pinned(caught.value) == VOICE_GONE
 
     async def test_the_default_is_one_voice_or_none(self, store: VoiceStore) -> None:
         anna, bert = [await store.add(VoiceDraft(name), clip(1)) for name in ("Anna", "Bert")]

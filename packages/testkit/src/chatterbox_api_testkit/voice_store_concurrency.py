@@ -1,4 +1,4 @@
-"""What VoiceStore promises to many at once, and to those who give up."""
+"""The contract of VoiceStore for concurrent callers and for callers that are cancelled."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ DELAYS_S = (0.0, 0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
 
 
 def clip(seed: int, *, size_bytes: int = 1000) -> VoiceAudio:
-    """Bytes that no other seed makes, as a clip."""
+    """A clip of 1.5 s by its declaration, whose bytes differ for each seed. The bytes are no recording."""
     data = random.Random(seed).randbytes(size_bytes)  # noqa: S311 — nothing secret
     return VoiceAudio(data, hashlib.sha256(data).hexdigest(), 1.5)
 
 
 def in_order(*voices: Voice) -> tuple[Voice, ...]:
-    """As `list` gives them. Ids made within one millisecond follow one another by chance."""
+    """Voices in the order of `list`, by id. The order of ids of one millisecond is random."""
     return tuple(sorted(voices, key=lambda voice: voice.id))
 
 
 @pytest.mark.asyncio
 class VoiceStoreConcurrency(Contract):
-    """Part of VoiceStoreContract."""
+    """The part of VoiceStoreContract about concurrency; inherit VoiceStoreContract instead."""
 
     def open(self) -> AbstractAsyncContextManager[VoiceStore]:
-        """The store, empty at the first call of a test."""
+        """Open the store. It must be empty at the first call within a test."""
         raise NotImplementedError
 
     @pytest_asyncio.fixture
     async def store(self) -> AsyncGenerator[VoiceStore, None]:
+        """The store of one test, empty."""
         async with self.open() as store:
             yield store
 
-    async def test_of_many_who_want_a_name_one_gets_it(self, store: VoiceStore) -> None:
+    async def test_of_many_concurrent_claims_of_a_name_one_succeeds(self, store: VoiceStore) -> None:
         for size in (2, 8):
             name = f"Anna {size}"
             drafts = [VoiceDraft(name) if i % 2 else VoiceDraft(f"v{size}-{i}", (name,)) for i in range(size)]
@@ -58,7 +59,7 @@ class VoiceStoreConcurrency(Contract):
             assert winner in await store.list()
         assert len(await store.list()) == 2
 
-    async def test_two_who_swap_names_do_not_both_get_one(self, store: VoiceStore) -> None:
+    async def test_of_two_concurrent_renames_to_one_name_one_succeeds(self, store: VoiceStore) -> None:
         anna, bert = [await store.add(VoiceDraft(name), clip(1)) for name in ("Anna", "Bert")]
         outcomes = await asyncio.gather(
             *(store.update(each.id, VoiceChanges(name="Clara")) for each in (anna, bert)), return_exceptions=True
@@ -110,7 +111,7 @@ class VoiceStoreConcurrency(Contract):
         await asyncio.gather(writing, *(look() for _ in range(4)))
         assert read > 0
 
-    async def test_many_read_at_once(self, store: VoiceStore) -> None:
+    async def test_concurrent_reads_return_what_each_asked_for(self, store: VoiceStore) -> None:
         voices = [await store.add(VoiceDraft(f"v{i}"), clip(i, size_bytes=10_000)) for i in range(10)]
         clips = await asyncio.gather(*(store.read_clip(voices[i % 10]) for i in range(200)))
         assert all(data == clip(i % 10, size_bytes=10_000).data for i, data in enumerate(clips))
@@ -138,7 +139,7 @@ class VoiceStoreConcurrency(Contract):
 
     @pytest.mark.parametrize("delay_s", DELAYS_S, ids=[f"{i}-{each}" for i, each in enumerate(DELAYS_S)])
     async def test_a_cancelled_write_is_done_or_not_done(self, store: VoiceStore, delay_s: float) -> None:
-        """Once the cancelled call has ended nothing changes any more, and the store serves on."""
+        """When a cancelled call has ended, nothing changes later, and the store still works."""
         size_bytes = 300_000
         kept = await store.add(VoiceDraft("Kept", ("Alias",)), clip(1, size_bytes=size_bytes))
         doomed = await store.add(VoiceDraft("Doomed"), clip(2))

@@ -1,4 +1,4 @@
-"""Child processes that do jobs: see `supervisor` and `pool` for the parent's side, `serving` for the child's."""
+"""Child processes that do jobs: `supervisor` and `pool` are the parent's side, `serving` is the worker's."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Frames between a parent and its worker: a header in JSON, and a payload of bytes behind it.
+"""Frames between a parent and its worker: a header in JSON, followed by a payload of bytes.
 
-To the worker:    {"id", "do": JOB, ...} + payload      do a job, after those that were sent before
-                  {"id", "do": "cancel"}                stop a job at its next step
+To the worker:    {"id", "do": JOB, ...} + payload      do a job, after all jobs that were sent before
+                  {"id", "do": "cancel"}                stop a job at its next checkpoint
                   {"do": "ping"}
-From the worker:  {"event": "loading", "text"}          while it gets ready
+From the worker:  {"event": "loading", "text"}          while it loads
                   {"event": "ready"}                    once
                   {"event": "pong"}
-                  {"id", "event": "working"}            as a job begins, and often while it goes on
+                  {"id", "event": "working"}            when a job starts, and several times a second while it runs
                   {"id", "event": "piece", ...} + payload
                   {"id", "event": "done", ...} + payload
                   {"id", "event": "cancelled"}
                   {"id", "event": "failed", "kind", "code", "message", "field", "remedy", "retry_after_s"}
-                  {"event": "failed", ...}              it could not get ready, and exits
+                  {"event": "failed", ...}              loading failed; the worker exits
 
-A worker lives as long as its standard input is open, and exits when that closes, whatever it is doing.
+A worker exits when its standard input closes, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -34,44 +34,47 @@ from chatterbox_api_core.errors import (
 __all__ = ["LENGTHS", "Header", "Payload", "error_from_frame", "error_to_frame", "frame_start", "parse_lengths"]
 
 Header: TypeAlias = dict[str, Any]
+"""A JSON object: "do" names a job, "event" an answer; the rest belongs to the job."""
 Payload: TypeAlias = bytes | bytearray | memoryview
+"""Bytes that only the job understands."""
 LENGTHS: Final = struct.Struct("<II")
-"""What a frame begins with: the lengths of its header and its payload in bytes."""
+"""The first 8 bytes of a frame: the lengths of its header and of its payload, in bytes."""
 _MAX_HEADER_BYTES: Final = 2**20
 _MAX_PAYLOAD_BYTES: Final = 512 * 2**20
 _LONGEST_S: Final = 24 * 3600.0
 _KINDS: Final = {
     cls.__name__: cls for cls in (ConfigurationError, InvalidAudio, InvalidInput, SynthesisFailed, Unavailable)
 }
-"""The errors that a job may raise."""
+"""The errors that a frame can carry, and so the errors that a job may raise."""
 
 
 def frame_start(header: Header, payload: Payload = b"") -> bytes:
-    """A frame without its payload, which follows as it is, so that it need not be copied.
+    """The bytes of a frame before its payload. The payload follows unchanged, so that it is not copied.
 
     Raises:
-        ValueError: header or payload is too long for a frame.
+        ValueError: the header or the payload is too long for a frame.
+        TypeError: JSON cannot hold the header.
     """
     text, payload_bytes = json.dumps(header).encode(), memoryview(payload).nbytes
     if len(text) > _MAX_HEADER_BYTES or payload_bytes > _MAX_PAYLOAD_BYTES:
-        raise ValueError("too much for a frame")
+        raise ValueError("the header or the payload is too long for a frame")
     return LENGTHS.pack(len(text), payload_bytes) + text
 
 
 def parse_lengths(data: bytes) -> tuple[int, int]:
-    """The lengths of a frame's header and payload, in bytes.
+    """The lengths of a frame's header and payload, in bytes, from its first `LENGTHS.size` bytes.
 
     Raises:
-        ValueError: this is not the beginning of a frame.
+        ValueError: the bytes do not begin a frame.
     """
     header_bytes, payload_bytes = LENGTHS.unpack(data)
     if header_bytes > _MAX_HEADER_BYTES or payload_bytes > _MAX_PAYLOAD_BYTES:
-        raise ValueError("not a frame")
+        raise ValueError("this is no frame")
     return header_bytes, payload_bytes
 
 
 def error_to_frame(error: ChatterboxError) -> Header:
-    """The header that carries an error. One that no job should raise becomes SynthesisFailed."""
+    """The header that carries an error. An error that no frame can carry becomes SynthesisFailed."""
     kind = next((name for name, cls in _KINDS.items() if type(error) is cls), SynthesisFailed.__name__)
     return {
         "event": "failed",
@@ -85,10 +88,10 @@ def error_to_frame(error: ChatterboxError) -> Header:
 
 
 def error_from_frame(header: Header) -> ChatterboxError:
-    """The error that a header carries, whatever is in it."""
+    """The error that a header carries. Fields of a wrong type are ignored, and an unknown kind is SynthesisFailed."""
     cls = _KINDS.get(str(header.get("kind")), SynthesisFailed)
     error = cls(
-        _text(header, "message") or "The worker failed and gave no reason.",
+        _text(header, "message") or "The worker failed without giving a reason.",
         code=_text(header, "code"),
         field=_text(header, "field"),
         remedy=_text(header, "remedy"),

@@ -1,4 +1,4 @@
-"""A bound on the memory of a process, set by itself."""
+"""A limit on the memory of a process that the process sets for itself."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 def limit_memory(headroom_bytes: int) -> bool:
-    """Let the address space of this process grow by `headroom_bytes` at the most; beyond, allocation fails.
+    """Limit the growth of this process's address space to `headroom_bytes`; allocation beyond it fails.
 
     Returns:
-        Whether the system enforces it. Linux does; macOS takes RLIMIT_AS and looks away, Windows has none.
+        Whether the system enforces the limit. Linux does. macOS ignores RLIMIT_AS, and Windows has no such limit.
     """
     if sys.platform != "linux":
         return False

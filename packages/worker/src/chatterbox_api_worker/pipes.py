@@ -1,4 +1,4 @@
-"""Pipes that carry megabytes: larger than the system makes them, and read without a second copy."""
+"""Pipes for megabytes: larger than the system's default, and read without a second copy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 __all__ = ["STREAM_LIMIT_BYTES", "enlarge", "read_payload", "skip_payload"]
 
 STREAM_LIMIT_BYTES: Final = 2**19
-"""What asyncio holds of a pipe before it stops reading is twice this."""
+"""asyncio buffers twice this of a pipe before it stops reading."""
 _PIPE_BYTES: Final = 2**20
-"""What Linux allows anybody; each read then fetches a quarter of it rather than a few pages."""
+"""The most that Linux allows every user. A read then returns a quarter of it instead of a few pages."""
 _SMALL_BYTES: Final = 2**16
 
 
 def enlarge(process: Process) -> None:
-    """Widen the pipes of a child where the system has a way to; they work without it."""
+    """Enlarge the pipes of a child where the system can; they work without it."""
     try:
         from fcntl import F_SETPIPE_SZ, fcntl
     except ImportError:  # not on Linux
@@ -29,7 +29,7 @@ def enlarge(process: Process) -> None:
 
 
 async def read_payload(source: asyncio.StreamReader, size_bytes: int) -> memoryview:
-    """The next `size_bytes` bytes. Raises IncompleteReadError where they end early."""
+    """Read the next `size_bytes` bytes. Raises IncompleteReadError where the input ends before."""
     if size_bytes <= _SMALL_BYTES:
         return memoryview(await source.readexactly(size_bytes))
     payload = bytearray(size_bytes)  # `readexactly` would hold it twice
@@ -44,7 +44,7 @@ async def read_payload(source: asyncio.StreamReader, size_bytes: int) -> memoryv
 
 
 async def skip_payload(source: asyncio.StreamReader, size_bytes: int) -> None:
-    """Read as many bytes and keep none."""
+    """Read `size_bytes` bytes and drop them. Raises IncompleteReadError where the input ends before."""
     while size_bytes:
         part = await source.read(min(size_bytes, _SMALL_BYTES))
         if not part:

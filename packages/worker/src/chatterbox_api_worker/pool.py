@@ -20,12 +20,16 @@ _CHECK_S: Final = 2.0
 
 
 class WorkerPool:
-    """Use `open`. Callers take turns in the order in which they came.
+    """Workers that callers lease. Callers get one in the order in which they asked. Use `open`.
+
+        async with WorkerPool.open(spec, size=2) as pool:
+            answer, payload = await pool.run({"do": "greet", "name": "Anna"})
 
     Args:
-        size: workers, each a process of its own.
-        max_waiting: callers that may wait for one.
-        max_wait_s: for one, before a caller is refused.
+        size: the number of workers; each is a process.
+        timeouts: of each worker; None means the defaults.
+        max_waiting: the most callers that may wait for a worker.
+        max_wait_s: how long a caller waits for a worker, in seconds.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class WorkerPool:
         self._free = list(self._workers)
         self._slots = asyncio.Semaphore(size)
         self._waiting = 0
-        self._settling: set[asyncio.Task[None]] = set()
+        self._draining: set[asyncio.Task[None]] = set()
 
     @classmethod
     @asynccontextmanager
@@ -56,7 +60,11 @@ class WorkerPool:
         max_waiting: int = 64,
         max_wait_s: float = 60.0,
     ) -> AsyncGenerator[WorkerPool, None]:
-        """All workers, started, for as long as the context lasts. Raises ChatterboxError where one does not start."""
+        """Start all workers, and stop them when the context ends. Arguments are those of the class.
+
+        Raises:
+            ChatterboxError: a worker does not start; it is what `Supervisor.start` raises.
+        """
         pool = cls(spec, size=size, timeouts=timeouts, max_waiting=max_waiting, max_wait_s=max_wait_s)
         try:
             await pool._start()
@@ -66,18 +74,19 @@ class WorkerPool:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Of the workers that there are."""
+        """The ids of the running processes."""
         return tuple(worker.pid for worker in self._workers if worker.pid is not None)
 
     @asynccontextmanager
     async def lease(self) -> AsyncGenerator[Supervisor, None]:
-        """A worker of the caller's own, for as long as the context lasts.
+        """Have a worker to oneself until the context ends.
 
-        What the caller leaves undone is stopped afterwards; the worker takes no other caller before that.
+        A job that still runs then is stopped, and the worker is killed where that takes longer than `cancel_s`. No
+        other caller gets the worker before.
 
         Raises:
-            Overloaded: too many wait already.
-            DeadlineExceeded: none has become free in time.
+            Overloaded: `max_waiting` callers wait already.
+            DeadlineExceeded: no worker became free within `max_wait_s`.
         """
         await self._wait_for_slot()
         worker = next((each for each in self._free if each.usable), self._free[0])
@@ -86,22 +95,27 @@ class WorkerPool:
             yield worker
         finally:
             if worker.busy:
-                task = asyncio.create_task(self._settle(worker))
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
+                task = asyncio.create_task(self._wait_idle(worker))
+                self._draining.add(task)
+                task.add_done_callback(self._draining.discard)
             else:
                 self._release(worker)
 
     async def run(self, header: Header, payload: Payload = b"", *, limits: JobLimits = NO_LIMITS) -> Result:
-        """Have a job done by the next free worker. Raises as `lease` and `Supervisor.stream` do."""
+        """Have the next free worker do a job, and return its answer.
+
+        Raises:
+            Overloaded, DeadlineExceeded: as `lease`.
+            WorkerExited, ChatterboxError: as `Supervisor.stream`.
+        """
         async with self.lease() as worker:
             return await worker.run(header, payload, limits=limits)
 
     async def check(self) -> None:
-        """Return as soon as one worker gives a sign of life; those that give none are replaced.
+        """Return as soon as one worker answers a ping. Workers that do not answer are replaced.
 
         Raises:
-            Unavailable: none has given one within 2 s.
+            Unavailable: no worker answered within 2 s.
         """
         checks = [asyncio.create_task(worker.check(within_s=_CHECK_S)) for worker in self._workers]
         try:
@@ -117,7 +131,7 @@ class WorkerPool:
         )
 
     async def _start(self) -> None:
-        """Start all at once. Raises what the first of them that fails says."""
+        """Start all workers at once. Raises the error of the first that fails."""
         starts = await asyncio.gather(*(worker.start() for worker in self._workers), return_exceptions=True)
         for error in starts:
             if error is not None:
@@ -126,7 +140,7 @@ class WorkerPool:
     async def _wait_for_slot(self) -> None:
         if self._slots.locked() and self._waiting >= self._max_waiting:
             raise Overloaded(
-                f"{self._waiting} jobs wait for a {self._spec.name} already.",
+                f"{self._waiting} jobs already wait for a {self._spec.name}.",
                 code=self._overloaded,
             )
         self._waiting += 1
@@ -141,9 +155,9 @@ class WorkerPool:
         finally:
             self._waiting -= 1
 
-    async def _settle(self, worker: Supervisor) -> None:
+    async def _wait_idle(self, worker: Supervisor) -> None:
         try:
-            await worker.settle()
+            await worker.wait_idle()
         finally:
             self._release(worker)
 
@@ -152,7 +166,7 @@ class WorkerPool:
         self._slots.release()
 
     async def _close(self) -> None:
-        for task in self._settling:
+        for task in self._draining:
             task.cancel()
-        await asyncio.gather(*self._settling, return_exceptions=True)
+        await asyncio.gather(*self._draining, return_exceptions=True)
         await asyncio.gather(*(worker.close() for worker in self._workers))

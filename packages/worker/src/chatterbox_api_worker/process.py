@@ -1,4 +1,4 @@
-"""The process of one worker: started, written to, killed, seen to exit."""
+"""The operating system's process of one worker: its start, its pipes, its exit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _POLL_S: Final = 0.01
 
 
 class WorkerProcess:
-    """Use `start`.
+    """A child process with three pipes. Use `start`.
 
     Attributes:
-        stdout: carries the frames of the worker.
-        stderr_tail: is to be read to its end by whoever has started the process.
+        stdout: the pipe with the frames of the worker.
+        stderr_tail: the end of its standard error. The caller of `start` must run `stderr_tail.read()`.
     """
 
     def __init__(self, process: Process, *, title: str) -> None:
@@ -39,10 +39,10 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, spec: WorkerSpec) -> WorkerProcess:
-        """Start the child.
+        """Start the process.
 
         Raises:
-            Unavailable: the system starts none.
+            Unavailable: the system cannot start it.
         """
         try:
             process = await asyncio.create_subprocess_exec(
@@ -61,15 +61,19 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
+        """The id of the process."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative where a signal ended it."""
+        """The exit code, negative for a signal; None while the process runs."""
         return self._process.returncode
 
     def write(self, start: bytes, payload: Payload = b"") -> None:
-        """Send a frame, whose start `frames.frame_start` makes. What has gone is sent nothing: its exit tells."""
+        """Queue a frame for the process. `frames.frame_start` makes its start.
+
+        It does nothing once the input is closed: the exit of the process is what tells the callers.
+        """
         if self._stdin.is_closing():
             return
         self._stdin.write(start)
@@ -77,21 +81,25 @@ class WorkerProcess:
             self._stdin.write(payload)
 
     async def drain(self) -> None:
-        """Wait for room in the pipe. An exit meanwhile is no error here."""
+        """Wait for room in the pipe. An exit of the process meanwhile is no error here."""
         with contextlib.suppress(ConnectionError):
             await self._stdin.drain()
 
     def close_input(self) -> None:
-        """Ask it to exit."""
+        """Close its standard input, which asks the process to exit."""
         with contextlib.suppress(OSError):
             self._stdin.close()
 
     def kill(self) -> None:
+        """Kill the process; it does nothing where the process has exited."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     async def exits(self, within_s: float) -> bool:
-        """Whether it exits in time. `Process.wait` lasts as long as anybody holds the pipes, a grandchild for one."""
+        """Wait for the exit. Returns whether the process exited in time.
+
+        `Process.wait` is of no use: it returns only once every holder of the pipes has exited, such as a grandchild.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._process.returncode is None:  # noqa: ASYNC110 — nothing else tells
@@ -99,12 +107,12 @@ class WorkerProcess:
         return self._process.returncode is not None
 
     def close_pipes(self) -> None:
-        """Let go of the pipes, which asyncio keeps open for as long as anybody else holds them."""
+        """Close the pipes, which asyncio otherwise keeps open while another process holds them."""
         self._process._transport.close()  # type: ignore[attr-defined] # there is no public way
 
 
 def _inherited(patterns: tuple[str, ...] | None) -> dict[str, str]:
-    """Of the variables of this process, those that the child may see."""
+    """The environment variables of this process that the child may see."""
     if patterns is None:
         return dict(os.environ)
     return {

@@ -1,4 +1,4 @@
-"""What comes back for one job."""
+"""The answer to one job, between the handle that reads frames and the caller that takes them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from chatterbox_api_worker.spec import JobLimits
 __all__ = ["Reply", "Result"]
 
 Result: TypeAlias = tuple[Header, memoryview]
-"""The header and the payload of an answer, or of a piece of it; the payload is read-only."""
+"""The header and the payload of an answer or of a piece of it. The payload is read-only bytes."""
 _READ_AHEAD_BYTES: Final = 2**20
+"""What one reply keeps in memory before the handle stops reading."""
 
 
 class Reply:
-    """The frames of one job, in order, between the handle that reads them and the caller that takes them.
+    """The frames of one job, in the order in which they arrive.
 
     Attributes:
-        limits: of the job.
-        finished: whether nothing more comes.
-        abandoned: whether the caller has gone.
+        limits: the limits of the job.
+        finished: whether no further frame comes.
+        abandoned: whether the caller no longer waits.
     """
 
     def __init__(self, limits: JobLimits) -> None:
@@ -35,11 +36,12 @@ class Reply:
         self._changed = asyncio.Event()
 
     def reserve(self, size_bytes: int) -> bool:
-        """Count a payload that is about to be read; False where it goes beyond the bound."""
+        """Count a payload before it is read. Returns False where it exceeds `max_answer_bytes`."""
         self._left_bytes -= size_bytes
         return self._left_bytes >= 0
 
     def put(self, result: Result, *, last: bool) -> None:
+        """Append a frame; `last` says that it is the answer and no piece."""
         if not self.finished:
             self._frames.append(result)
             self._held_bytes += result[1].nbytes
@@ -47,13 +49,17 @@ class Reply:
             self._changed.set()
 
     def fail(self, error: Exception) -> None:
-        """What was put before is taken before the error is raised."""
+        """End the reply with an error. `take` returns the frames before it first."""
         if not self.finished:
             self._error, self.finished = error, True
             self._changed.set()
 
     async def take(self) -> tuple[Result, bool]:
-        """The next frame, and whether it is the last. Raises the error once no frame is left."""
+        """Wait for the next frame. Returns it, and whether it is the last.
+
+        Raises:
+            Exception: what `fail` was given, once no frame is left.
+        """
         while not self._frames:
             if self._error is not None:
                 raise self._error
@@ -66,17 +72,17 @@ class Reply:
 
     @property
     def is_full(self) -> bool:
-        """Whether the caller is so far behind that the worker has to wait."""
+        """Whether the caller is so far behind that the handle must stop reading."""
         return self._held_bytes > _READ_AHEAD_BYTES
 
-    async def room(self) -> None:
-        """Wait until it is not full."""
+    async def wait_for_room(self) -> None:
+        """Wait until `is_full` is false."""
         while self.is_full:
             self._changed.clear()
             await self._changed.wait()
 
     def abandon(self) -> None:
-        """Keep nothing from now on: the caller has gone."""
+        """Drop all frames, now and later, since the caller no longer waits."""
         self._frames.clear()
         self._held_bytes = 0
         self.finished = self.abandoned = True

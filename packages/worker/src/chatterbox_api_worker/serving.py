@@ -1,14 +1,14 @@
-"""The worker's side: a process that reads jobs from its standard input and does them, one after the other.
+"""The worker's side: a process that reads jobs from its standard input and does them one after the other.
 
     def load(config: Header, report: Progress) -> dict[str, Job]: ...
 
     if __name__ == "__main__":
         serve(load, on_failure=...)
 
-One thread reads, so that a job is cancelled and a ping is answered while the main one works. Standard input and
-output carry frames alone: what a library prints goes to standard error. The process ignores the signals that a
-terminal or a service manager sends to all of a service, since its parent may have work to finish, and it exits as
-soon as its standard input closes, also when its parent is killed.
+A second thread reads frames, so that the worker cancels a job and answers a ping while the main thread works. Standard
+input and output carry only frames: what a library prints goes to standard error. The process ignores SIGINT and
+SIGTERM, which a terminal or a service manager sends to all processes of a service, since its parent may still need it.
+It exits as soon as its standard input closes, also when its parent is killed.
 """
 
 from __future__ import annotations
@@ -36,55 +36,59 @@ _log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG: Final = 1
 """Of <sys/prctl.h>."""
-_SIGN_OF_LIFE_S: Final = 0.25
-"""Well below the shortest silence that the parent may be told to take for a hang."""
+_HEARTBEAT_S: Final = 0.25
+"""The interval of the frames that say that a job goes on; well below any `stall_s`."""
 
 _SKIPPED_BYTES: Final = 2**16
 
 Progress: TypeAlias = Callable[[str], None]
-"""Tells the parent in words how far loading is."""
+"""Tells the parent in words how far loading is; the text continues "Chatterbox is still loading: ..."."""
 Job: TypeAlias = "Callable[[Header, bytes, JobContext], tuple[Header, Payload]]"
-"""From the header and the payload of a job to those of its answer. A ChatterboxError is answered as it is."""
+"""Turns the header and the payload of a job into those of its answer. A ChatterboxError that it raises is answered."""
 Load: TypeAlias = Callable[[Header, Progress], dict[str, Job]]
-"""From the configuration to the jobs by their names; called once. It may raise ChatterboxError."""
+"""Turns the configuration into the jobs, by the names that "do" has. Called once; it may raise ChatterboxError."""
 FailureHook: TypeAlias = Callable[[Exception], tuple[ChatterboxError, bool]]
-"""For an exception of a job that is no ChatterboxError: what to answer, and whether this process can go on."""
+"""For an exception of a job that is no ChatterboxError: the error to answer, and whether this process can go on."""
 
 
 class _Cancelled(Exception):
-    """The caller has gone."""
+    """The caller no longer waits for the job."""
 
 
 class JobContext:
-    """What a job may do while it works."""
+    """What a running job can ask and tell. The job uses it in the main thread."""
 
     def __init__(self, worker: Worker, number: int) -> None:
-        self._worker, self._number, self._told_s = worker, number, time.monotonic()
+        self._worker, self._number, self._last_frame_s = worker, number, time.monotonic()
 
     @property
     def cancelled(self) -> bool:
-        """Whether the caller has gone."""
+        """Whether the caller no longer waits for the job."""
         return self._worker.is_cancelled(self._number)
 
     def checkpoint(self) -> None:
-        """To be called between steps: ends the job where it was cancelled, and tells the parent that it goes on."""
+        """End the job here if it was cancelled, else tell the parent that it goes on. Call it between steps."""
         if self.cancelled:
             raise _Cancelled
-        if time.monotonic() - self._told_s > _SIGN_OF_LIFE_S:
-            self._told_s = time.monotonic()
+        if time.monotonic() - self._last_frame_s > _HEARTBEAT_S:
+            self._last_frame_s = time.monotonic()
             self._worker.send({"id": self._number, "event": "working"})
 
     def send(self, header: Header, payload: Payload = b"") -> None:
-        """Send a piece of the answer. It waits where the parent is behind."""
-        self._told_s = time.monotonic()
+        """Send a piece of the answer. Blocks while the parent is behind."""
+        self._last_frame_s = time.monotonic()
         self._worker.send({**header, "id": self._number, "event": "piece"}, payload)
 
 
 class Worker:
-    """Reads jobs, does them one by one, answers.
+    """Reads jobs, does them one by one, and sends the answers. `serve` makes one; tests may make their own.
 
     Args:
-        memory_bytes: how much memory the jobs may take beyond what there is once they are loaded.
+        load: returns the jobs by their names; it tells its argument how far it is.
+        source: the frames of the parent.
+        sink: the frames for the parent.
+        on_failure: see FailureHook.
+        memory_bytes: how much the address space may grow after loading; None means no limit.
     """
 
     def __init__(
@@ -103,7 +107,10 @@ class Worker:
         self._sending = threading.Lock()
 
     def run(self) -> int:
-        """Work until the parent has gone. Returns the exit status where that is not 0."""
+        """Work until a job leaves the process unusable, and return the exit status.
+
+        The process exits with 0 by itself when `source` ends.
+        """
         threading.Thread(target=self._read, daemon=True).start()
         try:
             jobs = self._load(lambda text: self.send({"event": "loading", "text": text}))
@@ -111,7 +118,7 @@ class Worker:
             self.send(error_to_frame(error))
             return 1
         if self._memory_bytes is not None and not limit_memory(self._memory_bytes):
-            _log.warning("this system does not bound the memory of a process: a job may take all there is")
+            _log.warning("this system does not limit the memory of a process: a job may use all memory")
         self.send({"event": "ready"})
         while True:
             header, payload = self._jobs.get()
@@ -119,10 +126,16 @@ class Worker:
                 self.send({"id": header["id"], "event": "cancelled"})
             elif not self._do(jobs[header["do"]], header, payload):
                 return 2
-            del payload  # it may be large, and the next job may be long in coming
+            del payload  # it may be large, and the next job may come late
             self._forget(header["id"])
 
+    @property
+    def cancellation_count(self) -> int:
+        """How many cancellations are remembered: those of jobs that run, wait or have not arrived yet."""
+        return len(self._cancelled)
+
     def is_cancelled(self, number: int) -> bool:
+        """Whether the caller of a job no longer waits."""
         return number in self._cancelled
 
     def send(self, header: Header, payload: Payload = b"") -> None:
@@ -134,7 +147,7 @@ class Worker:
             self._sink.flush()
 
     def _do(self, job: Job, header: Header, payload: bytes | MemoryError) -> bool:
-        """Do one job and answer; False when this process is good for no other."""
+        """Do one job and answer it. Returns False where this process cannot do another job."""
         number = header["id"]
         self.send({"id": number, "event": "working"})
         try:
@@ -154,11 +167,11 @@ class Worker:
         return True
 
     def _forget(self, number: int) -> None:
-        """Numbers rise, and jobs come in their order: what is cancelled after its end is of no use any more."""
+        """Drop cancellations of jobs up to `number`: numbers rise, and jobs arrive in their order."""
         self._cancelled.difference_update([each for each in tuple(self._cancelled) if each <= number])
 
     def _read(self) -> None:
-        """Until the parent has gone; then so has this process, whatever it is doing."""
+        """Read frames until the input ends, and then exit, whatever the main thread is doing."""
         status = 1
         try:
             while True:
@@ -170,7 +183,7 @@ class Worker:
                     self.send({"event": "pong"})
                 else:
                     self._jobs.put((header, self._read_payload(payload_bytes)))
-        except (EOFError, ConnectionError):  # the parent has gone, it may be in the middle of a frame
+        except (EOFError, ConnectionError):  # the parent has exited, possibly in the middle of a frame
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -178,7 +191,7 @@ class Worker:
             os._exit(status)  # `print_exc` leaves nothing to be flushed: standard error is written line by line
 
     def _read_payload(self, size_bytes: int) -> bytes | MemoryError:
-        """A payload; where there is no memory for it, that is an error of its job, and the next frame is looked for."""
+        """A payload. Where memory does not suffice, its bytes are skipped and the error is that of its job."""
         try:
             return self._read_exactly(size_bytes)
         except MemoryError as error:
@@ -187,7 +200,7 @@ class Worker:
             return error
 
     def _read_exactly(self, size_bytes: int) -> bytes:
-        """Raises EOFError where the input ends before."""
+        """Read that many bytes. Raises EOFError where the input ends before."""
         data = self._source.read(size_bytes)
         if len(data) < size_bytes:
             raise EOFError
@@ -195,11 +208,12 @@ class Worker:
 
 
 def serve(load: Load, *, on_failure: FailureHook, memory_bytes: int | None = None) -> NoReturn:
-    """Be the worker of the parent that has started this process. Called in the main thread of a fresh process.
+    """Be the worker of the parent that has started this process. Call it in the main thread, and before anything else.
 
     Args:
-        memory_bytes: how much the address space may grow once `load` is done; beyond it, allocation fails. It is
-            enforced on Linux.
+        load: returns the jobs; its configuration is `WorkerSpec.config`.
+        on_failure: see FailureHook.
+        memory_bytes: how much the address space may grow after `load`; allocation beyond it fails. Enforced on Linux.
     """
     status = 1
     try:
@@ -220,20 +234,20 @@ def serve(load: Load, *, on_failure: FailureHook, memory_bytes: int | None = Non
         traceback.print_exc()
     finally:
         sys.stderr.flush()
-        os._exit(status)  # Python's own way out may wait for a thread, or for a device that is lost
+        os._exit(status)  # the regular exit of Python may wait for a thread or for a broken device
 
 
 def _die_with_parent() -> None:
-    """Have Linux kill this process when its parent is gone: a library that lets no thread run hides the closed input.
+    """Have Linux kill this process when its parent exits, since a library may keep the reading thread from running.
 
-    Elsewhere the closed input alone tells.
+    On other systems the process relies on its closed input.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Standard input and output, which are others from now on for everybody else in this process."""
+    """Take standard input and output for frames. Libraries get an empty input, and standard error for their output."""
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

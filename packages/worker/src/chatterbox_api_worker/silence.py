@@ -1,44 +1,49 @@
-"""How long a worker has been silent, in ticks of the parent's own: a pause of the parent or the machine is none."""
+"""How long a worker has been silent, counted in ticks of the parent.
+
+Ticks rather than clock time, so that a parent or a machine that pauses does not take its own pause for silence.
+"""
 
 from __future__ import annotations
 
 from chatterbox_api_worker.spec import Timeouts
 
-__all__ = ["Silence"]
+__all__ = ["SilenceTimer"]
 
 
-class Silence:
-    """Counts while something is expected of a worker.
+class SilenceTimer:
+    """Counts the seconds without a frame while a frame is expected of a worker.
 
     Attributes:
         loaded: whether the worker is ready.
-        working: whether a job is in work.
-        expected: whether a job, or the end of loading, is to come.
-        ping: whether an answer to a ping is to come.
-        paused: whether the worker cannot say anything, because the parent does not read.
+        job_running: whether the worker has started a job.
+        frame_expected: whether the worker loads or has a job.
+        ping_pending: whether a ping waits for its answer.
+        paused: whether the parent does not read, so that no frame can arrive.
     """
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self.loaded = self.working = self.ping = self.paused = False
-        self.expected = True
+        self.loaded = self.job_running = self.ping_pending = self.paused = False
+        self.frame_expected = True
         self._silent_s = self._ping_s = 0.0
 
-    def heard(self) -> None:
+    def frame_received(self) -> None:
+        """Start counting anew."""
         self._silent_s = 0.0
 
-    def pinged(self) -> None:
-        self._ping_s, self.ping = 0.0, True
+    def ping_sent(self) -> None:
+        """Start counting the time of a ping."""
+        self._ping_s, self.ping_pending = 0.0, True
 
     @property
     def tick_s(self) -> float:
-        """How long to sleep before the next `count`."""
+        """How many seconds to sleep before the next `count`."""
         return min(1.0, self._timeouts.ping_s / 10, self._limit_s() / 10)
 
     def count(self, tick_s: float) -> float | None:
-        """Count a tick; the limit in seconds once the worker has been silent for longer."""
-        self._silent_s = self._silent_s + tick_s if self.expected and not self.paused else 0.0
-        self._ping_s = self._ping_s + tick_s if self.ping and not self.paused else 0.0
+        """Count a tick. Returns the limit in seconds that has been exceeded, or None."""
+        self._silent_s = self._silent_s + tick_s if self.frame_expected and not self.paused else 0.0
+        self._ping_s = self._ping_s + tick_s if self.ping_pending and not self.paused else 0.0
         if self._silent_s > self._limit_s():
             return self._limit_s()
         return self._timeouts.ping_s if self._ping_s > self._timeouts.ping_s else None
@@ -46,4 +51,4 @@ class Silence:
     def _limit_s(self) -> float:
         if not self.loaded:
             return self._timeouts.load_s
-        return self._timeouts.stall_s if self.working else min(self._timeouts.ping_s, self._timeouts.stall_s)
+        return self._timeouts.stall_s if self.job_running else min(self._timeouts.ping_s, self._timeouts.stall_s)

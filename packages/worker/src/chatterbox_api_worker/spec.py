@@ -1,4 +1,4 @@
-"""What a worker is, how long it may take, and how it was lost."""
+"""How a worker is started, how long it may take, and why it exited."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["NO_LIMITS", "Cause", "JobLimits", "Timeouts", "WorkerExited", "Worke
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """How a worker is started, and what it is called.
+    """How a worker is started and what messages call it.
 
     Attributes:
-        module: is run by `python -m`; it calls `serving.serve`.
-        name: in messages, after "the": "model process".
-        title: in the log, and where the name of the product is meant: "Chatterbox".
-        config: what the child is told at its start; anything that JSON can hold.
-        environment: variables of the child, beside those of this process.
-        inherit: names of the variables of this process that the child gets, with `*` for any ending; None for all. A
-            child that strangers may take over should see no secret.
+        module: the module that `python -m` runs; it calls `serving.serve`.
+        name: the process in messages, without an article: "model process".
+        title: the product in messages and in the log: "Chatterbox".
+        config: the configuration that the worker's `load` gets; JSON must be able to hold it.
+        environment: environment variables of the worker, in addition to those that it inherits.
+        inherit: patterns of the environment variables that the worker inherits, such as `LC_*`; None means all. A
+            worker that reads files of strangers should inherit no secret.
         code_prefix: begins the codes of errors: "engine" makes `engine_died`, `engine_hung`, `engine_unavailable`.
     """
 
@@ -36,16 +36,16 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a worker may take for what, in seconds.
+    """How long a worker may take for each step, in seconds.
 
     Attributes:
-        load_s: the longest silence before it is ready.
-        wait_s: for that to end, before a job is refused for now; the loading goes on.
+        load_s: the longest silence while the worker loads.
+        wait_s: how long a job waits for loading to end before it is refused. The loading goes on.
         stall_s: the longest silence during a job.
-        ping_s: for an answer to a ping, and for a job to begin where no other is in work.
-        cancel_s: for a cancelled job of a pool to stop, before the worker is killed.
-        idle_s: without a job before the worker is stopped; 0 is for ever.
-        retry_s: before what could not be loaded is tried again.
+        ping_s: the time for an answer to a ping, and for a job to start where no other runs.
+        cancel_s: the time for a cancelled job of a pool to stop; then the worker is killed.
+        idle_s: the time without a job after which the worker is stopped; 0 means never.
+        retry_s: the time after a failed load before the next attempt.
     """
 
     load_s: float = 300.0
@@ -59,11 +59,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """What a job may take; a worker that goes beyond is killed, and the caller told at once.
+    """The limits of one job. A worker that exceeds one is killed, and the caller gets WorkerExited at once.
 
     Attributes:
-        deadline_s: from when the worker begins the job; None for ever.
-        max_answer_bytes: of all payloads that come back.
+        deadline_s: the longest duration, counted from the start of the job in the worker; None means no limit.
+        max_answer_bytes: the most bytes of all payloads of the answer together.
     """
 
     deadline_s: float | None = None
@@ -71,10 +71,11 @@ class JobLimits:
 
 
 NO_LIMITS: Final = JobLimits()
+"""No deadline, and answers of up to 1 GiB."""
 
 
 class Cause(Enum):
-    """Why a worker is no longer there."""
+    """Why a worker exited or was killed."""
 
     CRASHED = "crashed"
     INVALID_FRAME = "invalid frame"
@@ -85,20 +86,20 @@ class Cause(Enum):
     CLOSED = "closed"
 
     def code(self, prefix: str) -> str:
-        """A word for programs: three things can be done about it."""
+        """The code of the error: `_hung`, `_unavailable` or `_died` after the prefix."""
         if self in (Cause.UNRESPONSIVE, Cause.DEADLINE):
             return f"{prefix}_hung"
         return f"{prefix}_unavailable" if self in (Cause.LOAD_FAILED, Cause.CLOSED) else f"{prefix}_died"
 
 
 class WorkerExited(Exception):
-    """The worker was lost before it had answered.
+    """The worker exited before it had answered. It is an error between this package and its callers, never core's.
 
     Attributes:
-        cause: why it was lost.
-        code: a word for programs, made by `Cause.code`.
-        started: whether it had begun this job, which may be the reason.
-        other_started: whether it had begun another job, which may be the reason.
+        cause: why it exited.
+        code: the code for an error of core, made by `Cause.code`.
+        started: whether this job was running. The job may then be the reason.
+        other_started: whether another job was running. That job may then be the reason.
     """
 
     def __init__(

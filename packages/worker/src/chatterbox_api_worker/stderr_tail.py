@@ -1,4 +1,4 @@
-"""What a child process wrote to its standard error, and how it exited: for the log."""
+"""The end of a child process's standard error and its exit status, for the log."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ _LINE_BYTES: Final = 4096
 
 
 class StderrTail:
-    """The last lines of a process, each cut to its end; progress bars, whose lines never end, are among them.
+    """Keeps the last 20 lines of a process's standard error, and of each the last 4 KiB.
+
+    A carriage return ends a line too, so that progress bars are kept.
 
     Args:
-        title: what the log calls the process.
+        stderr: the pipe; `read` reads it.
+        title: the process in the log.
     """
 
     def __init__(self, stderr: asyncio.StreamReader, *, title: str) -> None:
@@ -31,7 +34,7 @@ class StderrTail:
         return " | ".join(self._lines) or "none"
 
     async def read(self) -> None:
-        """Read to the end, whatever comes: a process whose pipe is full stands still."""
+        """Read until the pipe closes, since a process whose pipe is full blocks."""
         rest = b""
         while data := await self._stderr.read(2**16):
             *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
@@ -47,7 +50,11 @@ class StderrTail:
 
 
 def describe_exit(code: int | None) -> str:
-    """The exit status of a process in words that follow a subject."""
+    """The exit status of a process as a verb phrase: "exited with code 1".
+
+    Args:
+        code: the exit code, negative for a signal; None for a process that even a kill does not end.
+    """
     if code is None:
         return "cannot be stopped"
     if code >= 0:

@@ -1,11 +1,10 @@
-"""A worker that is there when it is needed: started on demand or at once, stopped when idle, replaced when lost.
+"""Keeps one worker available: starts it on demand or at once, stops it when idle, replaces it when it exits.
 
-    none --job--> loading --ready--> waiting <--> working
-     ^               |                  |            |
-     +--- failed, hung, killed, idle ---+------------+
+    none --job--> loading --ready--> idle <--> working
+     ^               |                 |          |
+     +--- failed, hung, killed, idle --+----------+
 
-A job that was in work when the worker was lost fails, and says so; jobs that waited behind it are done by the next
-worker.
+The job that runs when a worker exits fails with the reason. The jobs that wait behind it are done by the next worker.
 """
 
 from __future__ import annotations
@@ -29,17 +28,25 @@ __all__ = ["Supervisor"]
 _log = logging.getLogger(__name__)
 
 _MAX_EXITS: Final = 3
-"""Workers that may be lost, for no job's sake, under a job that waits; then it fails."""
+"""A waiting job fails after so many workers that exited without a running job."""
 _MIN_LIFE_S: Final = 1.0
-"""A worker that was lost sooner is replaced when the next job comes, so that none is started again and again."""
+"""A worker that exited sooner is replaced only when the next job comes, so that no loop of starts arises."""
 _STOPPING: Final = "The service is stopping."
 
 
 class Supervisor:
-    """Has one worker at a time. Made in a running event loop; `close` it.
+    """Does jobs in one worker at a time. Make it in a running event loop, and `close` it.
+
+        supervisor = Supervisor(WorkerSpec(module="greeter", name="greeter process", title="Greeter"))
+        try:
+            answer, payload = await supervisor.run({"do": "greet", "name": "Anna"})
+        finally:
+            await supervisor.close()
 
     Args:
-        replace_at_once: whether a worker that was lost is replaced before the next job comes.
+        spec: how the worker is started.
+        timeouts: None means the defaults.
+        replace_at_once: whether a worker that exited is replaced at once, rather than when the next job comes.
     """
 
     def __init__(self, spec: WorkerSpec, *, timeouts: Timeouts | None = None, replace_at_once: bool = False) -> None:
@@ -50,40 +57,47 @@ class Supervisor:
         self._loading_since_s = 0.0
         self._background: set[asyncio.Task[None]] = set()
         self._load_failure: tuple[float, ChatterboxError] | None = None
-        self._running = 0
+        self._open_jobs = 0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
     def pid(self) -> int | None:
-        """Of the worker, while there is one."""
+        """The id of the worker's process; None while there is no worker."""
         return self._handle.pid if self._handle is not None and self._handle.alive else None
 
     @property
     def usable(self) -> bool:
-        """Whether a job could begin now."""
+        """Whether a worker is ready, so that a job need not wait for loading."""
         return self._handle is not None and self._handle.usable
 
     @property
     def busy(self) -> bool:
-        """Whether the worker has a job, also one that nobody waits for any more."""
-        return self._handle is not None and self._handle.alive and self._handle.busy
+        """Whether the worker has a job. A cancelled job counts until the worker says that it has stopped."""
+        return self._handle is not None and self._handle.busy
+
+    @property
+    def open_jobs(self) -> int:
+        """The number of callers whose jobs wait or run."""
+        return self._open_jobs
 
     @property
     def load_failure(self) -> ChatterboxError | None:
-        """Why the worker cannot be had; None again when the next job would try."""
+        """The error of the last load; None once the next job would try again, which is after `retry_s`."""
         if self._load_failure is not None and time.monotonic() < self._load_failure[0]:
-            return copy.copy(self._load_failure[1])  # one that is raised again and again holds on to all its callers
+            return copy.copy(
+                self._load_failure[1]
+            )  # an error that is raised repeatedly keeps the frames of all its callers
         return None
 
     @property
     def slow_load(self) -> ChatterboxError | None:
-        """How far the worker is, once it has been loading for longer than a job would wait."""
+        """The error that tells how far loading is, once it has taken longer than `wait_s`; else None."""
         waited_s = time.monotonic() - self._loading_since_s
         return self._still_loading() if self._starting is not None and waited_s > self._timeouts.wait_s else None
 
     async def run(self, header: Header, payload: Payload = b"", *, limits: JobLimits = NO_LIMITS) -> Result:
-        """Have a job done and return its answer. Cancelling it stops the job at its next step, and returns at once.
+        """Do a job and return its answer. Cancelling it returns at once and cancels the job at its next checkpoint.
 
         Arguments and errors are those of `stream`.
         """
@@ -96,38 +110,48 @@ class Supervisor:
     async def stream(
         self, header: Header, payload: Payload = b"", *, limits: JobLimits = NO_LIMITS
     ) -> AsyncGenerator[Result, None]:
-        """Have a job done; yield its pieces as they come, the answer last. Closing it stops the job at its next step.
+        """Do a job. Yields its pieces as they arrive, and its answer last. Closing it cancels the job.
+
+        The worker ends a cancelled job at its next checkpoint.
 
         Args:
-            header: names the job as "do"; the rest is the job's own.
-            limits: of this job.
+            header: "do" names the job; the rest belongs to the job.
+            payload: bytes for the job.
+            limits: the limits of this job.
 
         Raises:
-            WorkerExited: the worker was lost while it did this job, or was killed because of a limit.
-            Unavailable: there is no worker, or not soon.
-            ChatterboxError: what loading or the job itself raises.
+            WorkerExited: the worker exited while it did this job, or was killed because of a limit.
+            Unavailable: no worker can be started, or loading takes longer than `wait_s`.
+            ChatterboxError: what loading or the job raises.
         """
-        self._running += 1
+        self._open_jobs += 1
         self._cancel_idle_timer()
         try:
             async with aclosing(self._attempts(header, payload, limits)) as results:
                 async for result in results:
                     yield result
         finally:
-            self._running -= 1
+            self._open_jobs -= 1
             self._start_idle_timer()
 
     async def start(self) -> None:
-        """Have a worker ready. Raises as `stream` does."""
+        """Start a worker and wait until it is ready.
+
+        Raises:
+            Unavailable, ChatterboxError: as `stream`.
+        """
         await self._ready_handle()
 
     async def check(self, *, within_s: float) -> None:
-        """Return once the worker has given a sign of life, also in the midst of a job; start one where there is none.
+        """Return once the worker has answered a ping, which it does also during a job. Start one where there is none.
 
-        A worker that gives none for `ping_s` is killed, also after this has returned.
+        A worker that does not answer within `ping_s` is killed, even after this method has raised.
+
+        Args:
+            within_s: how long to wait for the answer, in seconds.
 
         Raises:
-            Unavailable: there is no worker, or it does not respond in time.
+            Unavailable: no worker can be started, or the worker does not answer in time.
             ChatterboxError: what loading raises.
         """
         try:
@@ -141,13 +165,13 @@ class Supervisor:
                 retry_after_s=self._timeouts.ping_s,
             ) from error
 
-    async def settle(self) -> None:
-        """Wait until the worker has no job any more; kill it where that takes longer than `cancel_s`."""
+    async def wait_idle(self) -> None:
+        """Wait until the worker has no job. After `cancel_s` the worker is killed."""
         if self._handle is not None and self._handle.alive:
-            await self._handle.settle(self._timeouts.cancel_s)
+            await self._handle.wait_idle(self._timeouts.cancel_s)
 
     async def close(self) -> None:
-        """Stop the worker, whatever it is doing. Takes 5 s at the most."""
+        """Stop the worker, whatever it is doing. Jobs that run or wait fail. Takes at most 5 s."""
         self._closed = True
         self._cancel_idle_timer()
         if self._handle is not None:
@@ -177,7 +201,7 @@ class Supervisor:
         )
 
     async def _ready_handle(self) -> WorkerHandle:
-        """The worker, ready for jobs; all who ask while it loads wait for the same one."""
+        """The worker, ready for jobs. Callers that come while it loads wait for the same worker."""
         self._check_open()
         if self._handle is not None and self._handle.usable:
             return self._handle
@@ -195,7 +219,7 @@ class Supervisor:
             self._starting.add_done_callback(self._started)
         return self._starting
 
-    async def _replace_when_lost(self, handle: WorkerHandle) -> None:
+    async def _replace_after_exit(self, handle: WorkerHandle) -> None:
         began_s = time.monotonic()
         await handle.exited.wait()
         lived_s = time.monotonic() - began_s
@@ -205,7 +229,7 @@ class Supervisor:
     def _still_loading(self) -> Unavailable:
         progress = "starting" if self._handle is None else self._handle.progress
         return Unavailable(
-            f"{self._spec.title} is not in memory yet: {progress}.",
+            f"{self._spec.title} is still loading: {progress}.",
             code=f"{self._spec.code_prefix}_loading",
             retry_after_s=10,
         )
@@ -227,20 +251,20 @@ class Supervisor:
             await handle.close(f"The {self._spec.name} could not be loaded.", Cause.LOAD_FAILED)
             raise
         if self._replace_at_once:
-            self._in_background(self._replace_when_lost(handle))
+            self._in_background(self._replace_after_exit(handle))
         _log.info("%s is ready after %.1f s", self._spec.title, time.monotonic() - began_s)
         return handle
 
     async def _stop_previous(self) -> None:
-        """Wait until no other process of this worker is left: two may not fit into memory."""
+        """Wait until the previous process has exited, since two may not fit into memory."""
         if self._handle is not None:
-            await self._handle.close("It is replaced.")
+            await self._handle.close(f"The {self._spec.name} was replaced.")
         if self._background:
             await asyncio.wait(self._background)
 
     def _started(self, task: asyncio.Task[WorkerHandle]) -> None:
         self._starting = None
-        self._start_idle_timer()  # whoever asked may have gone meanwhile
+        self._start_idle_timer()  # all callers may have been cancelled meanwhile
         if task.cancelled():
             return
         error = task.exception()
@@ -259,18 +283,18 @@ class Supervisor:
 
     def _start_idle_timer(self) -> None:
         self._cancel_idle_timer()
-        if self._timeouts.idle_s and not self._running and not self._closed:
+        if self._timeouts.idle_s and not self._open_jobs and not self._closed:
             self._idle_timer = asyncio.get_running_loop().call_later(self._timeouts.idle_s, self._unload)
 
     def _unload(self) -> None:
         if self._handle is None or not self._handle.usable:
             return
-        _log.info("%s leaves memory after %g s without a job", self._spec.title, self._timeouts.idle_s)
+        _log.info("%s is unloaded after %g s without a job", self._spec.title, self._timeouts.idle_s)
         handle, self._handle = self._handle, None
-        self._in_background(handle.close("It was idle."))
+        self._in_background(handle.close(f"The {self._spec.name} was idle and was stopped."))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have it done; it ends soon after the worker has."""
+        """Run it in a task, which ends soon after the worker exits."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

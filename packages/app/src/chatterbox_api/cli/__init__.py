@@ -49,6 +49,7 @@ for command in (serve, say, voices, clip, watermark, plugins, doctor):
 
 
 def main() -> NoReturn:
+    """Run the command line and exit with its code."""
     for number in ENDING_SIGNALS:
         signal.signal(number, _terminate)
     prepare_output()
@@ -64,7 +65,7 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    """The exit code of the command that was asked for."""
+    """Run the command, and return its exit code."""
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as error:
@@ -84,12 +85,12 @@ def _run() -> int:
 
 
 def _failed(error: OSError) -> int:
-    """Tell of a failure, unless it is that the reader of the output has left, as `head` does."""
+    """Print a failure, unless the reader of the output has closed it, as `head` does. Returns the exit code."""
     if not isinstance(error, BrokenPipeError):
         echo(f"Error: {error}", err=True)
     return 1
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    """End by an exception before a command's loop runs; from then on the loop has the signal."""
+    """End by an exception before a command's event loop runs; from then on the loop handles the signal."""
     sys.exit(128 + number)

@@ -1,31 +1,42 @@
-"""What commands share."""
+"""What commands have in common: settings, standard input, files, signals."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
+import functools
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TextIO, TypeAlias, TypeVar
 
 import click
 
+from chatterbox_api.environment import check_all, read_environment
+from chatterbox_api.logs import set_up_logging
+
 __all__ = [
     "ENDING_SIGNALS",
-    "contents",
+    "Environment",
+    "display_name",
     "env_file_option",
     "piped_input",
     "piped_text",
+    "read_file",
     "recordings",
     "run_to_end",
-    "shown",
+    "with_settings",
 ]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+Environment: TypeAlias = dict[str, str]
+"""The settings: the process's environment over the file's values."""
+
+ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+"""The signals that end a command after it has cleaned up, as Ctrl-C does."""
 
 _MAX_BYTES_PER_CHAR: Final = 4
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -35,20 +46,50 @@ env_file_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Read settings from this file instead of .env.",
 )
+"""The option of every command that reads settings."""
 
 recordings = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False, allow_dash=True, exists=True)
 )
-"""Files to be read, - being standard input; see `piped_input` and `contents`."""
+"""Files to be read, - being standard input; see `piped_input` and `read_file`."""
+
+
+def with_settings(
+    *, check: bool = True
+) -> Callable[[Callable[Concatenate[Environment, P], Coroutine[Any, Any, None]]], Callable[..., None]]:
+    """Decorate the function of a command that reads settings, and give it `--env-file`.
+
+    The command sets logging up, reads the settings, and runs the coroutine that the function returns to its end. The
+    function itself is called before the event loop runs, so it may read standard input; see `piped_input`.
+
+    Args:
+        check: whether every declared setting is read first, so that a wrong one stops the command.
+    """
+
+    def wrap(work: Callable[Concatenate[Environment, P], Coroutine[Any, Any, None]]) -> Callable[..., None]:
+        @functools.wraps(work)
+        def run(*args: Any, env_file: Path | None, **options: Any) -> None:
+            set_up_logging("warning")
+            env = read_environment(env_file)
+            if check:
+                check_all(env)
+            run_to_end(work(env, *args, **options))
+
+        return env_file_option(run)
+
+    return wrap
 
 
 def piped_input(files: tuple[str, ...], *, max_bytes: int) -> bytes:
-    """What comes on standard input, where one of the files is -. Raises click.UsageError.
+    """The bytes on standard input where one of the files is -, else none.
 
-    To be called before the loop runs: a signal ends the wait for a pipe, and would not end a thread's.
+    It must be called before the event loop runs: a signal ends this wait for a pipe, and would not end a thread's.
 
     Args:
-        max_bytes: that are allowed; one more is read, which tells too much from just enough, however much there is.
+        max_bytes: that are allowed; one more is read at most, so that too many can be told from just enough.
+
+    Raises:
+        click.UsageError: several of the files are -, or there is no standard input.
     """
     if files.count("-") > 1:
         raise click.UsageError("Standard input can be read once.")
@@ -56,13 +97,13 @@ def piped_input(files: tuple[str, ...], *, max_bytes: int) -> bytes:
 
 
 def piped_text(*, max_chars: int) -> str:
-    """The text on standard input: in UTF-8, what a byte order mark says, or the encoding that Python was given.
+    """The text on standard input: in UTF-8, in what a byte order mark says, or in Python's encoding of it.
 
     Args:
-        max_chars: that are allowed; more is read, which tells too much from just enough, however much there is.
+        max_chars: that are allowed; somewhat more is read at most, so that too many can be told from just enough.
 
     Raises:
-        click.UsageError: it is not in that encoding.
+        click.UsageError: it is not in that encoding, or there is no standard input.
     """
     stdin = _standard_input()
     limit = (max_chars + 1) * _MAX_BYTES_PER_CHAR
@@ -78,21 +119,15 @@ def piped_text(*, max_chars: int) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _standard_input() -> TextIO:
-    if sys.stdin is None:
-        raise click.UsageError("There is no standard input.")
-    return sys.stdin
-
-
-def contents(name: str, *, piped: bytes, max_bytes: int) -> bytes:
-    """The bytes of a file, as far as `max_bytes` and one more; `piped` for -. Raises OSError."""
+def read_file(name: str, *, piped: bytes, max_bytes: int) -> bytes:
+    """The first `max_bytes` and one more byte of a file; `piped` for -. Raises OSError."""
     if name == "-":
         return piped
     with Path(name).open("rb") as file:
         return file.read(max_bytes + 1)
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     """The name of a file, for people."""
     return "standard input" if name == "-" else click.format_filename(name)
 
@@ -117,3 +152,9 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(attended())
     except asyncio.CancelledError:
         sys.exit(128 + received[0] if received else 1)
+
+
+def _standard_input() -> TextIO:
+    if sys.stdin is None:
+        raise click.UsageError("There is no standard input.")
+    return sys.stdin

@@ -1,4 +1,4 @@
-"""`chatterbox-api doctor`."""
+"""`chatterbox-api doctor`: checks an installation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from chatterbox_api_core.errors import ChatterboxError
 
 if TYPE_CHECKING:
     from chatterbox_api.compose import Service
+    from chatterbox_api_core.speech import SpeechService
 
 __all__ = ["doctor"]
 
@@ -33,13 +34,15 @@ def doctor(env_file: Path | None) -> None:
     Exits with 1 when something is wrong.
     """
     set_up_logging("warning")
-    if not run_to_end(_Examination().run(env_file)):
+    if not run_to_end(_Checkup().run(env_file)):
         sys.exit(1)
 
 
-class _Examination:
+class _Checkup:
+    """The checks, each of which prints a line."""
+
     def __init__(self) -> None:
-        self._sound = True
+        self._passed = True
 
     async def run(self, env_file: Path | None) -> bool:
         self._good("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
@@ -52,7 +55,7 @@ class _Examination:
         self._good("Settings", "all valid")
         self._check_port(env)
         await self._check_speech(env)
-        return self._sound
+        return self._passed
 
     def _check_port(self, env: Mapping[str, str]) -> None:
         from chatterbox_api.server import hold_port
@@ -72,13 +75,18 @@ class _Examination:
                 await self._check_voices(service)
                 self._good("Engine", service.speech.engine)
                 for offered in service.speech.formats:
-                    async with service.speech.stream(_SENTENCE, audio_format=offered.name, complete=True) as stream:
-                        size = len(await stream.read())
-                    seconds = f"{stream.timings.audio_s:.1f} s of speech in {stream.timings.finished_s:.2f} s"
-                    self._good(offered.name, f"{seconds}, {size:,} bytes")
+                    await self._check_format(service.speech, offered.name)
         except ChatterboxError as error:
-            of_the_store = error.code.startswith("storage_") or (error.field or "").startswith("R2_")
-            self._bad("Voices" if of_the_store else "Speech", error)
+            is_of_store = error.code.startswith("storage_") or (error.field or "").startswith("R2_")
+            self._bad("Voices" if is_of_store else "Speech", error)
+
+    async def _check_format(self, speech: SpeechService, name: str) -> None:
+        from chatterbox_api_core import SpeechRequest
+
+        async with speech.stream(SpeechRequest(_SENTENCE, audio_format=name, streaming=False)) as stream:
+            size = len(await stream.read())
+        seconds = f"{stream.timings.audio_s:.1f} s of speech in {stream.timings.finished_s:.2f} s"
+        self._good(name, f"{seconds}, {size:,} bytes")
 
     async def _check_voices(self, service: Service) -> None:
         try:
@@ -92,5 +100,5 @@ class _Examination:
         echo(f"{click.style(OK, fg='green')} {what:9} {found}")
 
     def _bad(self, what: str, error: ChatterboxError) -> None:
-        self._sound = False
+        self._passed = False
         echo(f"{click.style(FAILED, fg='red')} {what:9} {error}")

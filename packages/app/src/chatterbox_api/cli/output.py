@@ -1,4 +1,4 @@
-"""What commands print: in any encoding, on any width, into a pipe that is closed early."""
+"""Prints for any encoding and any width, and into pipes that are closed early."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ import click
 __all__ = ["FAILED", "OK", "discard_output", "echo", "echo_json", "prepare_output", "wrapped"]
 
 OK: Final = "✓"
+"""Stands before what is in order."""
 FAILED: Final = "✗"
+"""Stands before what is not."""
 
 _ERRORS: Final = "chatterbox-api-plain"
 _PLAIN: Final = str.maketrans(
     {OK: "ok", FAILED: "failed", "–": "-", "→": "->", "«": '"', "»": '"', "’": "'", "…": "...", "━": "-", "•": "-"}
 )
-"""How marks and signs are written where the encoding of the output has none."""
+"""The plain spelling of signs that the encoding of the output lacks."""
 _DEFAULT_COLUMNS: Final = 80
 _MIN_COLUMNS: Final = 20
 _MAX_COLUMNS: Final = 100
 
 
 def prepare_output() -> None:
-    """Let standard output and standard error take every character, whatever their encoding."""
+    """Make standard output and standard error accept every character, whatever their encoding."""
     codecs.register_error(_ERRORS, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -36,12 +38,12 @@ def prepare_output() -> None:
 
 
 def discard_output() -> None:
-    """Drop what standard output still holds, once writing to it has failed: the interpreter would try again."""
+    """Drop what is buffered for standard output after a write has failed; the interpreter would try it again."""
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 — open until the process ends
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line as the stream's own encoding has it; click's own would write UTF-8 into an ASCII stream."""
+    """Print a line in the encoding of the stream; click's own stream would write UTF-8 into an ASCII one."""
     click.echo(text, file=sys.stderr if err else sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""`chatterbox-api plugins`."""
+"""`chatterbox-api plugins`: lists the installed adapters and checks each."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ _COLOURS: Final = {"ready": "green", "broken": "red", "incomplete": "yellow", "u
 
 
 class Finding(TypedDict):
+    """An adapter, and the result of its probe.
+
+    Attributes:
+        group: without `chatterbox_api.`.
+        state: one of those that the command's help explains.
+        detail: what it offers, or what is wrong; may be empty.
+    """
+
     group: str
     name: str
     package: str
@@ -60,13 +68,13 @@ def plugins(as_json: bool, env_file: Path | None) -> None:
 
 
 def _check_plugins(env_file: Path | None) -> list[Finding]:
-    """Every installed adapter, with what its probe found."""
+    """Every installed adapter, with the result of its probe."""
     entries = [(group, entry) for group in GROUPS for entry in installed(group)]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return list(pool.map(lambda found: _probed(found[0], found[1], env_file), entries))
+        return list(pool.map(lambda found: _probe(found[0], found[1], env_file), entries))
 
 
-def _probed(group: str, entry: EntryPoint, env_file: Path | None) -> Finding:
+def _probe(group: str, entry: EntryPoint, env_file: Path | None) -> Finding:
     command = [sys.executable, "-m", "chatterbox_api.probe", group, entry.name, *([str(env_file)] if env_file else [])]
     try:
         done = subprocess.run(  # noqa: S603
@@ -78,7 +86,7 @@ def _probed(group: str, entry: EntryPoint, env_file: Path | None) -> Finding:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             result = {"state": "broken", "detail": last}
     except subprocess.TimeoutExpired:
-        result = {"state": "broken", "detail": f"no answer within {_PROBE_S:g} s"}
+        result = {"state": "broken", "detail": f"it did not answer within {_PROBE_S:g} s"}
     return Finding(
         group=group.removeprefix("chatterbox_api."),
         name=entry.name,

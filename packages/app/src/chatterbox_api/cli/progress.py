@@ -1,4 +1,4 @@
-"""A bar for work that takes a while, where someone is looking."""
+"""A progress bar for long work, on terminals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["progress_bar"]
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Generator[Callable[[], None], None, None]:
-    """A bar on standard error, if that is a terminal; each call brings it one of `total` steps further."""
+    """A bar on standard error, if that is a terminal; each call of what it yields is one of `total` steps."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 

@@ -1,4 +1,4 @@
-"""`chatterbox-api say`."""
+"""`chatterbox-api say`: speaks a text into a file."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from chatterbox_api.cli.common import env_file_option, piped_text, run_to_end
-from chatterbox_api.cli.loading import when_loaded
+from chatterbox_api.cli.common import Environment, piped_text, with_settings
 from chatterbox_api.cli.output import echo
-from chatterbox_api.environment import check_all, read_environment
-from chatterbox_api.logs import set_up_logging
+from chatterbox_api.cli.waiting import retry_while_loading
 from chatterbox_api_core.text import TEXT_FORMATS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from chatterbox_api_core import SpeechRequest, SpeechStream
 
 __all__ = ["say"]
 
-_MAX_CHARS = 1_000_000
+_MAX_CHARS: Final = 1_000_000
 """A command may speak a whole book."""
-_MAX_BODY_BYTES = 2**32 - 1
-"""What the sizes in a WAV file can say."""
+_MAX_BODY_BYTES: Final = 2**32 - 1
+"""The most that the sizes in a WAV file can express."""
 
 
 @click.command(short_help="Speak a text into a file.")
@@ -55,8 +58,9 @@ _MAX_BODY_BYTES = 2**32 - 1
 @click.option("--loudness", "loudness_lufs", type=float, help="EBU R128 target in LUFS, such as -16.")
 @click.option("--trim", is_flag=True, help="Cut off silence at both ends.")
 @click.option("--seed", type=int, help="Repeat a result.")
-@env_file_option
+@with_settings()
 def say(
+    env: Environment,
     text: str,
     output: str,
     voice: str | None,
@@ -69,8 +73,7 @@ def say(
     loudness_lufs: float | None,
     trim: bool,
     seed: int | None,
-    env_file: Path | None,
-) -> None:
+) -> Coroutine[Any, Any, None]:
     """Speak TEXT into a file; - reads it from standard input.
 
     \b
@@ -78,33 +81,29 @@ def say(
     chatterbox-api say - -o book.wav --clip me.wav < book.txt
     chatterbox-api say "One. [pause:2s] Two." -o two.opus
     """
-    set_up_logging("warning")
     if voice is not None and clip is not None:
         raise click.UsageError("--voice and --clip exclude each other.")
     if output != "-" and not Path(output).parent.is_dir():
         raise click.UsageError(f"There is no folder {click.format_filename(Path(output).parent)}.")
-    env = read_environment(env_file)
-    check_all(env)
-    run_to_end(
-        _say(
-            env,
-            piped_text(max_chars=_MAX_CHARS) if text == "-" else text,
-            output,
-            audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
-            voice=voice,
-            clip=clip.read_bytes() if clip else None,
-            language=language,
-            text_format=text_format,
-            speed=speed,
-            seed=seed,
-            sample_rate_hz=sample_rate_hz,
-            loudness_lufs=loudness_lufs,
-            trim=trim,
-        )
+    from chatterbox_api_core import EncodeOptions, SpeechRequest
+
+    request = SpeechRequest(
+        piped_text(max_chars=_MAX_CHARS) if text == "-" else text,
+        voice=voice,
+        clip=clip.read_bytes() if clip else None,
+        audio_format=audio_format or Path(output).suffix.lstrip(".").lower() or "wav",
+        streaming=None if output == "-" else False,
+        language=language,
+        text_format=text_format,
+        speed=speed,
+        seed=seed,
+        options=EncodeOptions(sample_rate_hz=sample_rate_hz, loudness_lufs=loudness_lufs, trim=trim),
     )
+    return _say(env, request, output)
 
 
-async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> None:
+async def _say(env: Environment, request: SpeechRequest, output: str) -> None:
+    """Speak into a file, or to standard output for -."""
     from chatterbox_api.compose import compose, speech_limits
 
     env = {"SPOOL_DISK_MB": str(_MAX_BODY_BYTES // 2**20 + 1), **env}
@@ -112,14 +111,13 @@ async def _say(env: dict[str, str], text: str, output: str, **asked: Any) -> Non
     async with compose(env, limits=limits, clip_reader_on_demand=True) as service:
 
         async def speak() -> None:
-            stream = service.speech.stream(text, complete=None if output == "-" else True, **asked)
-            await _deliver(stream, output)
+            await _write(service.speech.stream(request), output)
 
-        await when_loaded(speak)
+        await retry_while_loading(speak)
 
 
-async def _deliver(stream: Any, output: str) -> None:
-    """Write a stream to where it goes. A model that is not in memory yet fails it before its first byte."""
+async def _write(stream: SpeechStream, output: str) -> None:
+    """Write a stream to its destination. A model that is still loading fails it before its first byte."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -128,27 +126,27 @@ async def _deliver(stream: Any, output: str) -> None:
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
     ):
         async with stream:
-            bar = progress.add_task("Speaking", total=stream.pieces, visible=stream.pieces > 1)
-            watching = asyncio.create_task(_watch(stream, lambda done: progress.update(bar, completed=done)))
+            bar = progress.add_task("Speaking", total=stream.segments, visible=stream.segments > 1)
+            watching = asyncio.create_task(_watch(stream, progress, bar))
             try:
                 async for data in stream:
                     file.write(data)
             finally:
                 watching.cancel()
-            progress.update(bar, completed=stream.pieces)
+            progress.update(bar, completed=stream.segments)
     if output != "-" and sys.stderr.isatty():
         echo(f"{click.format_filename(output)}: {stream.timings.audio_s:.1f} s of speech", err=True)
 
 
-async def _watch(stream: Any, show: Any) -> None:
+async def _watch(stream: SpeechStream, progress: Progress, bar: TaskID) -> None:
     while True:
-        show(stream.pieces_done)
+        progress.update(bar, completed=stream.segments_done)
         await asyncio.sleep(0.1)
 
 
 @contextmanager
 def _destination(output: str) -> Generator[IO[bytes], None, None]:
-    """Standard output, or a file that appears under its name only when it is whole."""
+    """Standard output, or a file that appears under its name only when it is complete."""
     if output == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""`chatterbox-api serve`."""
+"""`chatterbox-api serve`: runs the HTTP service."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,10 @@ from chatterbox_api import settings
 from chatterbox_api.cli.common import env_file_option
 from chatterbox_api.environment import check_all, declared_settings, read_environment
 from chatterbox_api.logs import set_up_logging
+
+if TYPE_CHECKING:
+    from chatterbox_api.compose import Service
+    from chatterbox_api.connection_limits import ConnectionLimits
 
 __all__ = ["serve"]
 
@@ -50,25 +55,19 @@ def serve(host: str | None, port: str | None, env_file: Path | None) -> None:
 
 async def _serve(env: Mapping[str, str]) -> None:
     from chatterbox_api.compose import compose
-    from chatterbox_api.connections import ConnectionLimits
     from chatterbox_api.server import Drain, hold_port, stop_signals
     from chatterbox_api.server import serve as run
     from chatterbox_api_http_litestar import HttpLimits, create_app
 
     host = settings.HOST.read(env)
     drain = Drain(settings.DRAIN_NOTICE_S.read(env), settings.DRAIN_S.read(env))
-    limits = ConnectionLimits(
-        connections=settings.MAX_CONNECTIONS.read(env),
-        header_s=settings.HEADER_TIMEOUT_S.read(env),
-        keep_alive_s=settings.KEEP_ALIVE_S.read(env),
-    )
     with hold_port(host, settings.PORT.read(env)) as sock:
         address, port = sock.getsockname()[:2]
         async with compose(env) as service:
             if service.store_name == "memory":
-                _log.warning("voices are kept in memory only, and are gone when the service stops")
+                _log.warning("voices are kept in memory only, and are lost when the service stops")
             if not ipaddress.ip_address(address).is_loopback:
-                _log.warning("listening on %s: whoever reaches this address may use the service", host)
+                _log.warning("listening on %s: everyone who can reach this address may use the service", host)
             app = create_app(
                 speech=service.speech,
                 voices=service.voices,
@@ -83,22 +82,36 @@ async def _serve(env: Mapping[str, str]) -> None:
 
             def on_listening() -> None:
                 gc.collect()
-                gc.freeze()  # what the start has made stays; looking through it again would only hold up requests
-                engine = service.speech.engine
-                _log.info("listening on %s, engine %s, voices in %s", url, engine, service.store_name)
-                _log.info(
-                    "try: curl %s/v1/audio/speech -H 'Content-Type: application/json' "
-                    """-d '{"input": "Hello!"}' -o hello.mp3""",
-                    url,
-                )
+                gc.freeze()  # what exists now lives as long as the process; collecting it again would delay requests
+                _log_start(service, url)
 
             with stop_signals() as signals:
-                await run(app, sock, drain=drain, signals=signals, limits=limits, on_listening=on_listening)
+                await run(
+                    app, sock, drain=drain, signals=signals, limits=_connection_limits(env), on_listening=on_listening
+                )
     _log.info("stopped")
 
 
+def _connection_limits(env: Mapping[str, str]) -> ConnectionLimits:
+    from chatterbox_api.connection_limits import ConnectionLimits
+
+    return ConnectionLimits(
+        connections=settings.MAX_CONNECTIONS.read(env),
+        header_s=settings.HEADER_TIMEOUT_S.read(env),
+        keep_alive_s=settings.KEEP_ALIVE_S.read(env),
+    )
+
+
+def _log_start(service: Service, url: str) -> None:
+    _log.info("listening on %s, engine %s, voices in %s", url, service.speech.engine, service.store_name)
+    _log.info(
+        """try: curl %s/v1/audio/speech -H 'Content-Type: application/json' -d '{"input": "Hello!"}' -o hello.mp3""",
+        url,
+    )
+
+
 def _allowed_hosts(env: Mapping[str, str], address: str) -> tuple[str, ...] | None:
-    """The names that the server is called by; None for any, which a loopback address does not have by itself."""
+    """The host names that clients may call the server by; None, for any, only on other addresses than loopback."""
     names = settings.ALLOWED_HOSTS.read(env)
     if not names and not ipaddress.ip_address(address).is_loopback:
         return None

@@ -1,17 +1,15 @@
-"""`chatterbox-api watermark`: whether recordings carry a watermark. No service and no library is needed."""
+"""`chatterbox-api watermark`: whether recordings carry a watermark, without a service or a library."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any, Final, TypeAlias
 
 import click
 
-from chatterbox_api.cli.common import contents, env_file_option, piped_input, recordings, run_to_end, shown
+from chatterbox_api.cli.common import Environment, display_name, piped_input, read_file, recordings, with_settings
 from chatterbox_api.cli.output import FAILED, OK, echo, echo_json
-from chatterbox_api.environment import read_environment
-from chatterbox_api.logs import set_up_logging
 from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.types import ClipLimits, WatermarkFinding
 
@@ -23,12 +21,12 @@ _UNREADABLE: Final = 2
 _UNMARKED: Final = 6
 
 
-@click.command(short_help="Tell whether recordings carry the watermark of Chatterbox.")
+@click.command(short_help="Say whether recordings carry the watermark of Chatterbox.")
 @recordings
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@env_file_option
-def watermark(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> None:
-    """Tell of each FILE whether it carries a watermark, as all that Chatterbox says does; - is standard input.
+@with_settings(check=False)
+def watermark(env: Environment, files: tuple[str, ...], as_json: bool) -> Coroutine[Any, Any, None]:
+    """Say of each FILE whether it carries a watermark, as all speech of Chatterbox does; - is standard input.
 
     The first 60 s of a FILE are judged, as a whole: cut out a passage to ask about it. At least 1 s is needed.
 
@@ -40,10 +38,11 @@ def watermark(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> N
     Exit code: 0 when all carry it, 6 when one does not, 2 when one cannot be read,
     3 when no detector is installed.
     """
-    set_up_logging("warning")
-    env = read_environment(env_file)
-    piped = piped_input(files, max_bytes=_MAX_BYTES)
-    findings = run_to_end(_findings(env, files, piped))
+    return _watermark(env, files, piped_input(files, max_bytes=_MAX_BYTES), as_json=as_json)
+
+
+async def _watermark(env: Environment, files: tuple[str, ...], piped: bytes, *, as_json: bool) -> None:
+    findings = await _findings(env, files, piped)
     if as_json:
         echo_json([_as_json(*finding) for finding in findings])
     else:
@@ -55,13 +54,13 @@ def watermark(files: tuple[str, ...], as_json: bool, env_file: Path | None) -> N
         raise click.exceptions.Exit(_UNMARKED)
 
 
-async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -> list[_Finding]:
+async def _findings(env: Environment, files: tuple[str, ...], piped: bytes) -> list[_Finding]:
     from chatterbox_api.compose import compose_watermarks
 
     findings: list[_Finding] = []
     async with compose_watermarks(env) as watermarks:
         for name in files:
-            data = await asyncio.to_thread(contents, name, piped=piped, max_bytes=_MAX_BYTES)
+            data = await asyncio.to_thread(read_file, name, piped=piped, max_bytes=_MAX_BYTES)
             try:
                 findings.append((name, await watermarks.check(data)))
             except InvalidAudio as error:
@@ -71,9 +70,10 @@ async def _findings(env: dict[str, str], files: tuple[str, ...], piped: bytes) -
 
 def _line(name: str, found: WatermarkFinding | InvalidAudio) -> str:
     if isinstance(found, InvalidAudio):
-        return f"{FAILED} {shown(name)}: {found}"
+        return f"{FAILED} {display_name(name)}: {found}"
     sign, word = (OK, "a") if found.marked else ("–", "no")
-    return f"{sign} {shown(name)}: {word} watermark; confidence {found.confidence:.2f}, {found.duration_s:.1f} s heard"
+    measures = f"confidence {found.confidence:.2f}, {found.duration_s:.1f} s judged"
+    return f"{sign} {display_name(name)}: {word} watermark; {measures}"
 
 
 def _as_json(name: str, found: WatermarkFinding | InvalidAudio) -> dict[str, Any]:

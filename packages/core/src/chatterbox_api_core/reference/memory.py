@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from chatterbox_api_core.errors import NameTaken, NotFound
 from chatterbox_api_core.types import Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name
-from chatterbox_api_core.voices.revisions import amended, created, replaced
+from chatterbox_api_core.voices.revisions import canonical_names, created, replaced, updated
+from chatterbox_api_core.voices.store_errors import name_taken, voice_gone
 
 __all__ = ["MemoryStore"]
 
 
 class MemoryStore:
-    """A VoiceStore. No call awaits anything, so every call is atomic."""
+    """A VoiceStore that keeps nothing beyond the process. No call awaits anything, so every call is atomic.
+
+    library = VoiceLibrary(store=MemoryStore(), clip_reader=WavReader())
+    """
 
     def __init__(self) -> None:
         self._voices: dict[str, Voice] = {}
@@ -34,7 +37,7 @@ class MemoryStore:
 
     async def read_clip(self, voice: Voice) -> bytes:
         if self._known(voice.id).sha256 != voice.sha256:
-            raise _gone(voice.id)
+            raise voice_gone(voice.id)
         return self._audio[voice.id]
 
     async def add(self, draft: VoiceDraft, audio: VoiceAudio) -> Voice:
@@ -50,7 +53,7 @@ class MemoryStore:
         return voice
 
     async def update(self, voice_id: str, changes: VoiceChanges) -> Voice:
-        voice = amended(self._known(voice_id), changes)
+        voice = updated(self._known(voice_id), changes)
         self._claim(voice)
         return voice
 
@@ -68,20 +71,14 @@ class MemoryStore:
 
     def _known(self, voice_id: str) -> Voice:
         if voice_id not in self._voices:
-            raise _gone(voice_id)
+            raise voice_gone(voice_id)
         return self._voices[voice_id]
 
     def _claim(self, voice: Voice) -> None:
         """Make `voice` the state of its id, with all its names, or raise NameTaken and change nothing."""
-        names = {canonical_name(name): name for name in (voice.name, *voice.aliases)}
-        for canonical, name in names.items():
-            if self._owners.get(canonical, voice.id) != voice.id:
-                field = "name" if canonical == canonical_name(voice.name) else "alias"
-                raise NameTaken(f"Another voice answers to {name!r}.", field=field)
+        for name in (voice.name, *voice.aliases):
+            if self._owners.get(canonical_name(name), voice.id) != voice.id:
+                raise name_taken(name, wanted_by=voice)
         self._owners = {name: owner for name, owner in self._owners.items() if owner != voice.id}
-        self._owners |= dict.fromkeys(names, voice.id)
+        self._owners |= dict.fromkeys(canonical_names(voice), voice.id)
         self._voices[voice.id] = voice
-
-
-def _gone(voice_id: str) -> NotFound:
-    return NotFound(f"There is no voice {voice_id!r}, or it has changed meanwhile.", field="voice")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from itertools import pairwise
 
+from chatterbox_api_core.aio import LruCache
 from chatterbox_api_core.types import Capabilities, Language, Pcm, Utterance, VoicePrompt
 
 __all__ = ["ToneSynthesizer"]
@@ -20,14 +20,18 @@ _RATE_HZ = 24_000
 _CHUNK_S = 0.1
 _S_PER_CHAR = 0.06
 _AMPLITUDE = 0.5
+_KEPT_VOICES = 1000
 
 
 class ToneSynthesizer:
-    """A Synthesizer.
+    """A Synthesizer that hums a tone as high as the voice's clip.
+
+        engine = ToneSynthesizer(pace=1.0)
 
     Args:
         own_hz: the tone of the engine's own voice.
         pace: seconds of waiting per second of sound; 0 is as fast as it can, 1 is real time.
+        concurrent: how many utterances are spoken at once.
     """
 
     def __init__(self, *, own_hz: float = 220.0, pace: float = 0.0, concurrent: int = 8) -> None:
@@ -36,12 +40,12 @@ class ToneSynthesizer:
             supports_cloning=True,
             languages=(Language("en", "English"),),
             sample_rate_hz=_RATE_HZ,
-            concurrent=concurrent,
+            max_concurrency=concurrent,
             max_chars=400,
             speed=(0.25, 4.0),
             default_language="en",
         )
-        self._known_hz: OrderedDict[str, float] = OrderedDict()
+        self._known_hz = LruCache[str, float](_KEPT_VOICES)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -60,13 +64,11 @@ class ToneSynthesizer:
             yield Pcm.from_floats(_tone(hz, begin, end, total), sample_rate_hz=_RATE_HZ)
 
     async def _hz_of(self, prompt: VoicePrompt) -> float:
-        if prompt.key not in self._known_hz:
-            pcm = await prompt.pcm()
-            self._known_hz[prompt.key] = await asyncio.to_thread(_frequency_hz, pcm)
-        self._known_hz.move_to_end(prompt.key)
-        while len(self._known_hz) > 1000:
-            self._known_hz.popitem(last=False)
-        return self._known_hz[prompt.key]
+        if (known_hz := self._known_hz.get(prompt.key)) is not None:
+            return known_hz
+        pcm = await prompt.pcm()
+        hz = self._known_hz[prompt.key] = await asyncio.to_thread(_frequency_hz, pcm)
+        return hz
 
 
 def _tone(hz: float, begin: int, end: int, total: int) -> list[float]:

@@ -20,7 +20,7 @@ from chatterbox_api_core.errors import InvalidAudio
 from chatterbox_api_core.formats import WAV
 from chatterbox_api_core.ports import ByteSink
 from chatterbox_api_core.reference.listening import listen, offset_of
-from chatterbox_api_core.types import AudioFormat, Clip, ClipLimits, ClipReport, Effect, Pcm
+from chatterbox_api_core.types import AudioFormat, Clip, ClipLimits, ClipReport, Effect, EncodeOptions, Pcm
 from chatterbox_api_core.voices import clip_refusals
 from chatterbox_api_core.voices.clip_report import with_advice
 
@@ -49,29 +49,26 @@ class WavEncoder:
         audio_format: AudioFormat,
         sink: ByteSink,
         *,
-        sample_rate_hz: int,
-        complete: bool,
-        tempo: float = 1.0,
-        loudness_lufs: float | None = None,
-        trim: bool = False,
-        out_rate_hz: int | None = None,
-    ) -> _WavEncoding:
-        if (tempo, loudness_lufs, trim, out_rate_hz or sample_rate_hz) != (1.0, None, False, sample_rate_hz):
+        input_rate_hz: int,
+        streaming: bool,
+        options: EncodeOptions,
+    ) -> _WavStreamEncoder:
+        if options.effects:
             raise ValueError("this encoder declares no effects")
-        return _WavEncoding(sink, sample_rate_hz, complete=complete)
+        return _WavStreamEncoder(sink, input_rate_hz, streaming=streaming)
 
 
-class _WavEncoding:
-    def __init__(self, sink: ByteSink, sample_rate_hz: int, *, complete: bool) -> None:
-        self._sink, self._rate_hz, self._complete = sink, sample_rate_hz, complete
+class _WavStreamEncoder:
+    def __init__(self, sink: ByteSink, sample_rate_hz: int, *, streaming: bool) -> None:
+        self._sink, self._rate_hz, self._streaming = sink, sample_rate_hz, streaming
         self._size_bytes = 0
         sink.write(_header(sample_rate_hz, None))
 
-    def feed(self, pcm: Pcm) -> None:
+    def encode(self, pcm: Pcm) -> None:
         self._size_bytes += self._sink.write(_to_s16le(pcm))
 
-    def finish(self) -> None:
-        if self._complete:
+    def flush(self) -> None:
+        if not self._streaming:
             self._sink.seek(0)
             self._sink.write(_header(self._rate_hz, self._size_bytes))
 

@@ -1,7 +1,7 @@
-"""How the pieces of a text become one sound: without clicks, and with the pauses between them.
+"""How the segments of a text become one sound: without clicks, and with the pauses between them.
 
-An engine's piece may begin and end anywhere in a wave. Put next to silence, or to another piece, that is a step, which
-is heard as a click; so where two pieces meet each is faded over a few milliseconds.
+An engine's sound may begin and end anywhere in a wave. Next to silence, or to another segment, that is a step, which
+sounds as a click; so where two segments meet each is faded over a few milliseconds.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _FADE_S: Final = 0.005
 
 
 class SegmentJoiner:
-    """Takes the sound of one piece after another, and gives it on with the last few milliseconds held back."""
+    """Takes the sound of one segment after another, and passes it on with the last few milliseconds held back."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._rate_hz = sample_rate_hz
         self._fade = round(_FADE_S * sample_rate_hz)
         self._held = array("f")
         self._faded_in: int | None = None
-        """How much of this piece's beginning has been faded in; None where nothing came before it."""
+        """How much of this segment's beginning has been faded in; None where nothing came before it."""
 
     def push(self, pcm: Pcm) -> Pcm:
-        """Sound of the present piece in, sound that is due out; it may be empty."""
+        """Take sound of the present segment, and return the sound that is due; it may be empty."""
         samples = array("f", pcm.samples)
         if self._faded_in is not None:
             for i in range(self._faded_in, min(self._fade, self._faded_in + len(samples))):
@@ -38,8 +38,8 @@ class SegmentJoiner:
         self._held = samples[due:]
         return Pcm(memoryview(samples[:due]), self._rate_hz)
 
-    def next_piece(self, pause_s: float) -> Pcm:
-        """The end of the present piece, faded out, and a pause; another piece follows."""
+    def next_segment(self, pause_s: float) -> Pcm:
+        """The end of the present segment, faded out, and a pause; another segment follows."""
         count = len(self._held)
         for i in range(count):
             self._held[i] *= (count - 1 - i) / count

@@ -49,7 +49,7 @@ def pauses_s(segments: Sequence[TextSegment], pauses: Pauses) -> float:
 
 
 class SpeechSound:
-    """The sound of one request. Iterate `pieces` once, and close it.
+    """The sound of one request. Iterate `pcm` once, and close it.
 
     Args:
         template: what all utterances of the request have in common.
@@ -80,8 +80,8 @@ class SpeechSound:
         self.spoken_s = self.made_s = 0.0
         self.segments_done = 0
 
-    async def pieces(self) -> AsyncGenerator[Pcm, None]:
-        """The sound, in order.
+    async def pcm(self) -> AsyncGenerator[Pcm, None]:
+        """The sound, in order, at the engine's sample rate.
 
         Raises:
             InvalidInput: `unsupported_text`, the engine makes no sound of a segment that has words; `output_too_long`.
@@ -99,25 +99,25 @@ class SpeechSound:
 
     async def _joined(self) -> AsyncGenerator[Pcm, None]:
         """The segments as one sound, and the pauses between them."""
-        joiner, pause_s, asked_s = SegmentJoiner(self._rate_hz), 0.0, 0.0
+        joiner, pause_s, silence_s = SegmentJoiner(self._rate_hz), 0.0, 0.0
         for segment in self._segments:
             if segment.text:
                 async with aclosing(self._audible(segment.text)) as spoken:
                     first = True
                     async for pcm in spoken:
                         if first and (pause_s or self.spoken_s):
-                            yield joiner.next_piece(pause_s)
+                            yield joiner.next_segment(pause_s)
                             pause_s = 0.0
                         first = False
                         self.spoken_s += pcm.duration_s
                         yield joiner.push(pcm)
             self.segments_done += 1
             pause_s += self._pauses.after(segment)
-            asked_s = asked_s + (segment.pause_s or 0.0) if not self.spoken_s else segment.pause_s or 0.0
+            silence_s = silence_s + (segment.pause_s or 0.0) if not self.spoken_s else segment.pause_s or 0.0
         yield joiner.finish()
         if not self.spoken_s:
-            asked_s = asked_s or _NOTHING_SAID_S
-        yield Pcm.silence(asked_s, sample_rate_hz=self._rate_hz)
+            silence_s = silence_s or _NOTHING_SAID_S
+        yield Pcm.silence(silence_s, sample_rate_hz=self._rate_hz)
 
     async def _audible(self, text: str) -> AsyncGenerator[Pcm, None]:
         """The sound of one segment, its silent beginning held back until it is known that more than silence comes."""
@@ -138,7 +138,7 @@ class SpeechSound:
             raise InvalidInput(
                 f"The engine produced no audio for {_excerpt(text)}.",
                 code="unsupported_text",
-                field="input",
+                field="text",
                 remedy="Write it in words of the language that is spoken.",
             )
 
@@ -169,7 +169,7 @@ def output_too_long(limit_s: float) -> InvalidInput:
     return InvalidInput(
         f"The sound is longer than {limit_s:g} s.",
         code="output_too_long",
-        field="input",
+        field="text",
         remedy="Send the text in several requests, with shorter pauses.",
     )
 

@@ -1,4 +1,4 @@
-"""One request for speech on its way: from its slot in the queue to its last byte.
+"""One request for speech on its way: from its reservation in the queue to its last byte.
 
 A stream is a context manager, and leaving it at any point, by its end, an error or a client that went away, closes
 the engine's generator and frees the slot. The slot is also free when all is made, whether or not it has been read:
@@ -8,11 +8,10 @@ an engine does not wait for a slow client (`read_ahead`).
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 from chatterbox_api_core import text as texts
 from chatterbox_api_core.ports import Encoder, Synthesizer
@@ -20,13 +19,14 @@ from chatterbox_api_core.speech._encoder_thread import EncoderThread
 from chatterbox_api_core.speech._read_ahead import ReadAhead
 from chatterbox_api_core.speech._sound import Pauses, SpeechSound, output_too_long, pauses_s
 from chatterbox_api_core.speech.parameters import supported_language
+from chatterbox_api_core.speech.request import SpeechRequest
 from chatterbox_api_core.speech.request_queue import RequestQueue, Reservation
 from chatterbox_api_core.speech.spool import Spool, SpoolBudget
 from chatterbox_api_core.text import TextSegment
-from chatterbox_api_core.types import AudioFormat, Utterance
+from chatterbox_api_core.types import AudioFormat, EncodeOptions, Utterance
 from chatterbox_api_core.voices.voice_resolver import ResolvedVoice, VoiceResolver
 
-__all__ = ["SpeechJob", "SpeechLimits", "SpeechStream", "Timings", "Workshop"]
+__all__ = ["SpeechDependencies", "SpeechJob", "SpeechLimits", "SpeechStream", "Timings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +74,29 @@ class SpeechJob:
     """One request, checked.
 
     Attributes:
-        text: as it came: how it is read and cut depends on the language, which the voice may decide.
-        voice: the id, name or alias that is asked for.
-        clip: the bytes of an uploaded clip.
-        template: what all its utterances have in common; its language is the one that is asked for, if any.
-        complete: a body of true sizes at the end, rather than bytes as they are made.
-        effects: arguments for `Encoder.open`.
-        each_sentence: whether each sentence is spoken by itself.
+        request: as it came; how its text is read and cut depends on the language, which the voice may decide.
+        template: what all its utterances have in common; its language is the one that is requested, if any.
+        pauses: between the segments.
+        streaming: whether bytes leave as they are made, rather than as a body of true sizes at the end.
+        options: for the encoder, the tempo included that makes up for the engine's speed.
     """
 
-    text: str
-    text_format: str
-    voice: str | None
-    clip: bytes | None = field(repr=False)
+    request: SpeechRequest
     template: Utterance
     pauses: Pauses
     audio_format: AudioFormat
     encoder: Encoder
-    complete: bool
-    effects: Mapping[str, Any]
-    each_sentence: bool
+    streaming: bool
+    options: EncodeOptions
 
     @property
-    def tempo(self) -> float:
-        """By which the encoder makes the sound shorter."""
-        return float(self.effects.get("tempo", 1.0))
+    def each_sentence(self) -> bool:
+        """Whether each sentence is spoken by itself, so that the requested pause can follow it."""
+        return self.request.sentence_pause_s is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class SpeechDependencies:
     """What all requests of a service share.
 
     Attributes:
@@ -112,7 +106,7 @@ class Workshop:
     engine: str
     synthesizer: Synthesizer
     voices: VoiceResolver
-    admission: RequestQueue
+    queue: RequestQueue
     limits: SpeechLimits
     spool_budget: SpoolBudget
 
@@ -121,21 +115,22 @@ class SpeechStream:
     """One request on its way: `async with` begins and ends it, `async for` yields its bytes.
 
     Attributes:
-        audio_format, complete, engine: what the bytes are, how they come, and who speaks.
+        audio_format, streaming, engine: what the bytes are, how they come, and who speaks.
+        timings: where the time of the request went.
         on_clip_done: called once an uploaded clip is no longer needed nor held, while its sound may still be read: when
             another voice has priority, and when all is made. Not called where the stream cannot be entered.
     """
 
-    def __init__(self, job: SpeechJob, workshop: Workshop) -> None:
-        self.audio_format, self.complete, self.engine = job.audio_format, job.complete, workshop.engine
+    def __init__(self, job: SpeechJob, dependencies: SpeechDependencies) -> None:
+        self.audio_format, self.streaming, self.engine = job.audio_format, job.streaming, dependencies.engine
         self.timings = Timings()
         self.on_clip_done: Callable[[], None] = _nothing
-        self._job, self._workshop = job, workshop
+        self._job, self._dependencies = job, dependencies
         self._voice: ResolvedVoice | None = None
         self._sound: SpeechSound | None = None
         self._bytes: ReadAhead | None = None
         self._template = job.template
-        self._pieces: tuple[TextSegment, ...] = ()
+        self._segments: tuple[TextSegment, ...] = ()
 
     @property
     def voice(self) -> ResolvedVoice:
@@ -145,38 +140,38 @@ class SpeechStream:
         return self._voice
 
     @property
-    def pieces(self) -> int:
+    def segments(self) -> int:
         """How many segments the text has; 0 before the stream is entered."""
-        return len(self._pieces)
+        return len(self._segments)
 
     @property
-    def pieces_done(self) -> int:
+    def segments_done(self) -> int:
         """How many of them are spoken."""
         return 0 if self._sound is None else self._sound.segments_done
 
     async def __aenter__(self) -> SpeechStream:
-        """Take a slot, resolve the voice, wait for the turn, begin.
+        """Make a reservation, resolve the voice, wait for a slot, begin.
 
         Raises:
-            Overloaded, DeadlineExceeded: there is no slot, or none within the time a request may wait.
+            Overloaded, DeadlineExceeded: the queue is full, or no slot becomes free in time.
             InvalidInput: `output_too_long`, the pauses alone take more time than is allowed.
             ChatterboxError: what resolving the voice raises.
         """
-        job, shop = self._job, self._workshop
+        job, shared = self._job, self._dependencies
         async with AsyncExitStack() as stack:
-            reservation = stack.enter_context(shop.admission.reserve())
-            self._prepare(await shop.voices.resolve(voice=job.voice, clip=job.clip))
-            self._job = job = replace(job, clip=None)  # an upload's prompt has it
+            reservation = stack.enter_context(shared.queue.reserve())
+            self._prepare(await shared.voices.resolve(voice=job.request.voice, clip=job.request.clip))
+            self._job = job = replace(job, request=replace(job.request, clip=None))  # an upload's prompt has it
             if self.voice.source != "upload":
                 self.on_clip_done()
             self.timings.resolved_s = self.timings.now()
             if await reservation.wait():
                 # It may have been replaced, or given another language, while this request waited.
-                self._prepare(await shop.voices.refresh(self.voice))
+                self._prepare(await shared.voices.refresh(self.voice))
             self.timings.admitted_s = self.timings.now()
-            spool = Spool(shop.spool_budget, max_bytes=shop.limits.max_body_bytes)
+            spool = Spool(shared.spool_budget, max_bytes=shared.limits.max_body_bytes)
             on_done = partial(self._all_made, reservation)
-            self._bytes = ReadAhead(self._encoded(spool), spool, whole=job.complete, on_done=on_done)
+            self._bytes = ReadAhead(self._encoded(spool), spool, whole=not job.streaming, on_done=on_done)
             stack.pop_all()  # the slot is free once the work is closed, and not when someone tires of waiting for that
         return self
 
@@ -209,54 +204,53 @@ class SpeechStream:
 
     def _prepare(self, voice: ResolvedVoice) -> None:
         """Take this voice, speak its language unless the request names one, and cut the text accordingly."""
-        job, capabilities = self._job, self._workshop.synthesizer.capabilities
+        job, capabilities = self._job, self._dependencies.synthesizer.capabilities
         own = None if voice.voice is None else voice.voice.language
         language = job.template.language or supported_language(own, capabilities=capabilities)
         self._voice = voice
-        if self._pieces and language == self._template.language:
+        if self._segments and language == self._template.language:
             return
         self._template = replace(job.template, language=language)
-        self._pieces = texts.segment(
-            job.text,
-            text_format=job.text_format,
+        self._segments = texts.segment(
+            job.request.text,
+            text_format=job.request.text_format,
             language=language or capabilities.default_language,
             max_chars=capabilities.max_chars,
             each_sentence=job.each_sentence,
         )
-        if pauses_s(self._pieces, job.pauses) / job.tempo > self._workshop.limits.max_audio_s:
-            raise output_too_long(self._workshop.limits.max_audio_s)
+        if pauses_s(self._segments, job.pauses) / job.options.tempo > self._dependencies.limits.max_audio_s:
+            raise output_too_long(self._dependencies.limits.max_audio_s)
 
     async def _encoded(self, spool: Spool) -> AsyncGenerator[None, None]:
         """Speak and encode into the spool, in steps."""
-        job, shop, timings = self._job, self._workshop, self.timings
-        sample_rate_hz = shop.synthesizer.capabilities.sample_rate_hz
+        job, shared, timings = self._job, self._dependencies, self.timings
         sound = self._sound = SpeechSound(
-            shop.synthesizer,
-            self._pieces,
+            shared.synthesizer,
+            self._segments,
             template=self._template,
             prompt=self.voice.prompt,
             pauses=job.pauses,
-            engine_wait_s=shop.limits.engine_wait_s,
-            max_s=shop.limits.max_audio_s * job.tempo,
+            engine_wait_s=shared.limits.engine_wait_s,
+            max_s=shared.limits.max_audio_s * job.options.tempo,
         )
-        thread = EncoderThread(deadline_s=shop.limits.encoder_wait_s)
+        thread = EncoderThread(deadline_s=shared.limits.encoder_wait_s)
         try:
-            encoding = await thread.call(
+            encoder = await thread.call(
                 job.encoder.open,
                 job.audio_format,
                 spool,
-                sample_rate_hz=sample_rate_hz,
-                complete=job.complete,
-                **job.effects,
+                input_rate_hz=shared.synthesizer.capabilities.sample_rate_hz,
+                streaming=job.streaming,
+                options=job.options,
             )
-            async with aclosing(sound.pieces()) as pieces:
-                async for pcm in pieces:
+            async with aclosing(sound.pcm()) as pcms:
+                async for pcm in pcms:
                     if sound.spoken_s:
                         timings.first_audio_s = timings.first_audio_s or timings.now()
-                    timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.tempo
-                    await thread.call(encoding.feed, pcm)
+                    timings.audio_s, timings.output_s = sound.spoken_s, sound.made_s / job.options.tempo
+                    await thread.call(encoder.encode, pcm)
                     yield
-            await thread.call(encoding.finish)
+            await thread.call(encoder.flush)
             timings.finished_s = timings.now()
             yield
         finally:

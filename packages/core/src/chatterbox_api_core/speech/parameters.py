@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from chatterbox_api_core.errors import InvalidInput
 from chatterbox_api_core.ports import Encoder
 from chatterbox_api_core.text import MAX_PAUSE_S
-from chatterbox_api_core.types import AudioFormat, Capabilities, Effect, ParameterSpec
+from chatterbox_api_core.types import AudioFormat, Capabilities, Effect, EncodeOptions, ParameterSpec
 
 __all__ = [
     "LOUDNESS_RANGE_LUFS",
     "SAMPLE_RATE_RANGE_HZ",
     "SPEED_RANGE",
-    "check_delivery",
     "check_language",
+    "check_options",
     "check_parameters",
     "check_pause",
     "check_seed",
@@ -29,12 +30,13 @@ SPEED_RANGE: Final = (0.25, 4.0)
 SAMPLE_RATE_RANGE_HZ: Final = (8_000, 48_000)
 LOUDNESS_RANGE_LUFS: Final = (-40.0, -5.0)
 
-_EFFECTS: Final[tuple[tuple[str, Effect, str], ...]] = (
-    # the encoder's argument, the effect, the field of a request
-    ("out_rate_hz", "out_rate", "sample_rate"),
-    ("loudness_lufs", "loudness", "loudness"),
-    ("trim", "trim", "trim"),
-)
+_EFFECT_FIELDS: Final[dict[Effect, str]] = {
+    "tempo": "tempo",
+    "loudness": "loudness_lufs",
+    "trim": "trim",
+    "sample_rate": "sample_rate_hz",
+}
+"""The attribute of EncodeOptions that asks for an effect."""
 
 
 def check_speed(speed: float, *, capabilities: Capabilities, encoder: Encoder) -> tuple[float, float]:
@@ -53,51 +55,51 @@ def check_speed(speed: float, *, capabilities: Capabilities, encoder: Encoder) -
     return native, speed / native
 
 
-def check_delivery(
-    *,
-    audio_format: AudioFormat,
-    encoder: Encoder,
-    sample_rate_hz: int | None,
-    loudness_lufs: float | None,
-    trim: bool,
-) -> dict[str, Any]:
-    """The arguments for the encoder, of those that were asked for."""
-    asked: dict[str, Any] = {}
-    if sample_rate_hz is not None:
-        lowest, highest = SAMPLE_RATE_RANGE_HZ
-        if not lowest <= sample_rate_hz <= highest or (
-            audio_format.sample_rates_hz and sample_rate_hz not in audio_format.sample_rates_hz
-        ):
-            offered = ", ".join(f"{each}" for each in audio_format.sample_rates_hz) or f"any from {lowest} to {highest}"
-            raise InvalidInput(
-                f"{audio_format.name} cannot have {sample_rate_hz} samples a second.",
-                code="invalid_sample_rate",
-                field="sample_rate",
-                remedy=f"It can have {offered}.",
-            )
-        asked["out_rate_hz"] = sample_rate_hz
-    if loudness_lufs is not None:
-        quietest, loudest = LOUDNESS_RANGE_LUFS
-        if not quietest <= loudness_lufs <= loudest:
-            raise InvalidInput(
-                f"'loudness' must be from {quietest:g} to {loudest:g} LUFS.", code="invalid_loudness", field="loudness"
-            )
-        asked["loudness_lufs"] = loudness_lufs
-    if trim:
-        asked["trim"] = True
-    for name, effect, field in _EFFECTS:
-        if name in asked and effect not in encoder.effects:
-            raise InvalidInput(
-                f"'{field}' is not offered for {audio_format.name} here.", code="unsupported_effect", field=field
-            )
-    return asked
+def check_options(
+    options: EncodeOptions, *, tempo: float, audio_format: AudioFormat, encoder: Encoder
+) -> EncodeOptions:
+    """The options for the encoder, the tempo included that makes up for the engine's speed. Raises InvalidInput."""
+    _check_sample_rate(options.sample_rate_hz, audio_format)
+    quietest, loudest = LOUDNESS_RANGE_LUFS
+    if options.loudness_lufs is not None and not quietest <= options.loudness_lufs <= loudest:
+        raise InvalidInput(
+            f"The loudness must be from {quietest:g} to {loudest:g} LUFS.",
+            code="invalid_loudness",
+            field="loudness_lufs",
+        )
+    slowest, fastest = SPEED_RANGE
+    options = replace(options, tempo=options.tempo * tempo)
+    if not slowest <= options.tempo <= fastest:
+        raise InvalidInput(f"The tempo must be from {slowest:g} to {fastest:g}.", code="invalid_speed", field="tempo")
+    for effect in sorted(options.effects - encoder.effects):
+        field = _EFFECT_FIELDS[effect]
+        raise InvalidInput(
+            f"The effect {effect!r} is not offered for {audio_format.name} here.",
+            code="unsupported_effect",
+            field=field,
+        )
+    return options
+
+
+def _check_sample_rate(sample_rate_hz: int | None, audio_format: AudioFormat) -> None:
+    if sample_rate_hz is None:
+        return
+    lowest, highest = SAMPLE_RATE_RANGE_HZ
+    rates_hz = audio_format.sample_rates_hz
+    if not lowest <= sample_rate_hz <= highest or (rates_hz and sample_rate_hz not in rates_hz):
+        offered = ", ".join(f"{each}" for each in rates_hz) or f"any from {lowest} to {highest}"
+        raise InvalidInput(
+            f"{audio_format.name} cannot have {sample_rate_hz} samples a second.",
+            code="invalid_sample_rate",
+            field="sample_rate_hz",
+            remedy=f"It can have {offered}.",
+        )
 
 
 def check_pause(pause_s: float | None, *, field: str) -> float | None:
+    """A pause between segments, in seconds. Raises InvalidInput."""
     if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:
-        raise InvalidInput(
-            f"'{field}' must be from 0 to {1000 * MAX_PAUSE_S:g} milliseconds.", code="invalid_pause", field=field
-        )
+        raise InvalidInput(f"A pause must be from 0 to {MAX_PAUSE_S:g} seconds.", code="invalid_pause", field=field)
     return pause_s
 
 
@@ -111,7 +113,7 @@ def check_language(language: str | None, *, capabilities: Capabilities) -> str |
         f"The language {language[:32]!r} is not supported by this engine.",
         code="unsupported_language",
         field="language",
-        remedy="The list of languages names those there are.",
+        remedy="The engine's capabilities list its languages.",
     )
 
 
@@ -123,16 +125,19 @@ def supported_language(language: str | None, *, capabilities: Capabilities) -> s
 
 
 def check_seed(seed: int | None) -> int | None:
+    """A seed, from 0 to 2^63 - 1. Raises InvalidInput."""
     if seed is not None and not 0 <= seed < 2**63:
         raise InvalidInput("'seed' must be from 0 to 2^63 - 1.", code="invalid_seed", field="seed")
     return seed
 
 
 def check_parameters(
-    params: Mapping[str, float | int | str], *, capabilities: Capabilities
+    parameters: Mapping[str, float | int | str], *, capabilities: Capabilities
 ) -> dict[str, float | int | str]:
     """The engine's parameters among those given, within their bounds. Others are for other engines, and ignored."""
-    return {spec.name: _check(params[spec.name], spec) for spec in capabilities.parameters if spec.name in params}
+    return {
+        spec.name: _check(parameters[spec.name], spec) for spec in capabilities.parameters if spec.name in parameters
+    }
 
 
 def _check(value: float | int | str, spec: ParameterSpec) -> float | int | str:

@@ -1,7 +1,7 @@
-"""Bounded concurrency: so many requests run, so many wait, and the next is told when to come back.
+"""Bounded concurrency: some requests hold a slot, some wait for one, and the next is refused with a time to retry.
 
-A place is taken in one synchronous step, before anything is fetched or decoded, so that a flood costs
-nothing but refusals. Tickets run in the order in which they asked for their turn.
+A reservation is made in one synchronous step, before anything is fetched or decoded, so that a flood of requests
+costs nothing but refusals. Reservations get a slot in the order in which they began to wait for it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,24 @@ __all__ = ["RequestQueue", "Reservation"]
 
 
 class RequestQueue:
-    """The door to an engine.
+    """The queue before an engine.
 
     Args:
         slots: requests that run at once.
-        queue: requests that may wait beside them.
-        wait_s: the longest a request waits for its turn.
+        max_waiting: requests that may wait beside them.
+        wait_s: the longest that a request waits for a slot.
+
+    Example:
+        queue = RequestQueue(slots=1, max_waiting=16, wait_s=30)
+        with queue.reserve() as reservation:
+            await reservation.wait()
+            ...
     """
 
-    def __init__(self, *, slots: int, queue: int, wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._slots, self._queue, self._wait_s, self._clock = slots, queue, wait_s, clock
+    def __init__(
+        self, *, slots: int, max_waiting: int, wait_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._slots, self._max_waiting, self._wait_s, self._clock = slots, max_waiting, wait_s, clock
         self._running = 0
         self._waiting: deque[Reservation] = deque()
         self._reserved = 0
@@ -35,17 +43,23 @@ class RequestQueue:
 
     @property
     def running(self) -> int:
+        """How many requests hold a slot."""
         return self._running
 
     @property
     def waiting(self) -> int:
+        """How many requests wait for a slot."""
         return len(self._waiting)
 
-    def enter(self) -> Reservation:
-        """Reserve a place at once, or raise Overloaded. The reservation must be closed."""
-        if self._reserved >= self._slots + self._queue:
+    def reserve(self) -> Reservation:
+        """Make a reservation, which must be closed.
+
+        Raises:
+            Overloaded: all slots are in use, and as many requests wait as may.
+        """
+        if self._reserved >= self._slots + self._max_waiting:
             raise Overloaded(
-                f"All {self._slots} places and the {self._queue} waiting ones are taken.",
+                f"All {self._slots} slots are in use, and {self._max_waiting} requests wait for one already.",
                 remedy="Try again a little later.",
                 retry_after_s=self._estimate_s(),
             )
@@ -53,7 +67,7 @@ class RequestQueue:
         return Reservation(self)
 
     def _estimate_s(self) -> float:
-        """When the line will have moved: what is ahead, at the pace of late."""
+        """When a slot will be free: all that have a reservation, at the pace of the latest requests."""
         return min(60.0, max(1.0, math.ceil(self._service_s * (self._reserved + 1) / self._slots)))
 
     async def _wait(self, reservation: Reservation) -> bool:
@@ -63,10 +77,10 @@ class RequestQueue:
         self._waiting.append(reservation)
         try:
             async with asyncio.timeout(self._wait_s):
-                await reservation.called.wait()
+                await reservation.started.wait()
         except TimeoutError:
             raise DeadlineExceeded(
-                f"No place became free within {self._wait_s:g} s.",
+                f"No slot became free within {self._wait_s:g} s.",
                 code="queue_timeout",
                 remedy="Try again a little later.",
                 retry_after_s=self._estimate_s(),
@@ -76,7 +90,7 @@ class RequestQueue:
     def _start(self, reservation: Reservation) -> None:
         self._running += 1
         reservation.started_at = self._clock()
-        reservation.called.set()
+        reservation.started.set()
 
     def _leave(self, reservation: Reservation) -> None:
         self._reserved -= 1
@@ -91,22 +105,27 @@ class RequestQueue:
 
 
 class Reservation:
-    """A reserved place: `turn` waits for it to become a running one, `close` gives it back."""
+    """A place in the queue: `wait` turns it into a slot, `close` gives it back."""
 
-    def __init__(self, door: RequestQueue) -> None:
-        self._door = door
+    def __init__(self, queue: RequestQueue) -> None:
+        self._queue = queue
         self._closed = False
-        self.called = asyncio.Event()
+        self.started = asyncio.Event()
         self.started_at: float | None = None
 
-    async def turn(self) -> bool:
-        """Wait for the turn, and say whether there was a wait. Raises DeadlineExceeded."""
-        return await self._door._wait(self)
+    async def wait(self) -> bool:
+        """Wait for a slot, and return whether there was a wait.
+
+        Raises:
+            DeadlineExceeded: `queue_timeout`, no slot became free in time.
+        """
+        return await self._queue._wait(self)
 
     def close(self) -> None:
+        """Give the place or the slot back; a second call does nothing."""
         if not self._closed:
             self._closed = True
-            self._door._leave(self)
+            self._queue._leave(self)
 
     def __enter__(self) -> Reservation:
         return self

@@ -151,7 +151,7 @@ class Spool:
             self._failure = InvalidInput(
                 f"The sound has more than {self._max_bytes:,} bytes.",
                 code="output_too_long",
-                field="input",
+                field="text",
                 remedy="Send the text in several requests, or ask for a smaller format.",
             )
             return

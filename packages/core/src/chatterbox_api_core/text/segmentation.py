@@ -45,7 +45,7 @@ class TextSegment:
     pause_s: float | None = None
 
 
-def check_text(text: str, *, max_chars: int, text_format: str = "auto", field: str = "input") -> None:
+def check_text(text: str, *, max_chars: int, text_format: str = "auto", field: str = "text") -> None:
     """Refuse a text that cannot be spoken whatever the voice and the language.
 
     Args:

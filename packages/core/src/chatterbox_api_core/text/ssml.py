@@ -38,7 +38,7 @@ _STRENGTHS_S: Final = {"none": 0.0, "x-weak": 0.25, "weak": 0.5, "medium": 0.75,
 """Of the strengths the standard says no lengths. These are those of Azure, whose documents do."""
 
 
-def read_ssml(text: str, *, language: str | None = None, field: str = "input") -> tuple[Stretch, ...]:
+def read_ssml(text: str, *, language: str | None = None, field: str = "text") -> tuple[Stretch, ...]:
     """What a document says, in order.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which voice of a store is meant by what a person or a client wrote."""
+"""Finds the voice of a store that a request names."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_d
 __all__ = ["find_voice", "get_voice"]
 
 
-async def get_voice(store: VoiceStore, asked: str) -> Voice:
-    """The voice that is meant: by its id, its name, an alias, `default`, or a name with a recording's extension.
+async def get_voice(store: VoiceStore, requested: str) -> Voice:
+    """The requested voice: by its id, its name, an alias, `default`, or a name with a recording's extension.
 
     A voice of that very name comes first, so `Anna.mp3` is Anna only where no voice is called `Anna.mp3`.
 
@@ -20,15 +20,15 @@ async def get_voice(store: VoiceStore, asked: str) -> Voice:
         InvalidInput: `invalid_voice`, for something that can be none of these.
         NotFound: there is no such voice, or no default voice.
     """
-    if is_default_name(asked):
+    if is_default_name(requested):
         return await _default_voice(store)
-    stem = _without_extension(asked)
-    voice = await find_voice(store, asked) if stem is None or could_be_name(asked) else None
+    stem = _without_extension(requested)
+    voice = await find_voice(store, requested) if stem is None or could_be_name(requested) else None
     if voice is None and stem is not None:
         voice = await find_voice(store, stem)
     if voice is None:
         raise NotFound(
-            f"There is no voice {asked.strip()!r}.",
+            f"There is no voice {requested.strip()!r}.",
             field="voice",
             remedy="The list of voices names those there are.",
         )
@@ -61,9 +61,9 @@ async def _default_voice(store: VoiceStore) -> Voice:
     return voice
 
 
-def _without_extension(asked: str) -> str | None:
+def _without_extension(requested: str) -> str | None:
     """`Anna` for `Anna.mp3`; None where this is no such file name."""
-    stem, dot, extension = asked.strip().rpartition(".")
+    stem, dot, extension = requested.strip().rpartition(".")
     if f"{dot}{extension.lower()}" not in CLIP_EXTENSIONS.values() or not could_be_name(stem):
         return None
     return None if is_default_name(stem) else stem

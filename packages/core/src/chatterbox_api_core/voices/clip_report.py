@@ -1,4 +1,4 @@
-"""What a person is told about a recording, so that the next one is better. Pure: numbers in, sentences out.
+"""Advice for the person who made a recording, so that the next one is better. Pure: numbers in, sentences out.
 
 The limits were chosen on synthetic speech that was mixed with noise, clipped, made quiet and cut in bandwidth
 (`tests/encoders/test_clip_reader_advice.py`); each leaves a good recording alone.

@@ -26,7 +26,9 @@ __all__ = [
 ]
 
 MAX_NAME_CHARS: Final = 100
+"""The longest name or alias, in characters."""
 RESERVED_NAMES: Final = frozenset({"default", "all-names", "voices", "none", "null"})
+"""Canonical forms that no voice may have, because routes and requests use these words."""
 
 _ID = re.compile(r"voice_[0-9a-hjkmnp-tv-z]{26}")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -40,14 +42,21 @@ _INVISIBLE = re.compile(
 
 
 def canonical_name(name: str) -> str:
-    """The one form in which names are compared: NFKC, case folded, without invisible characters."""
+    """The form in which names are compared: NFKC, case folded, without invisible characters."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     visible = "".join(char for char in folded if not _is_invisible(char))
     return unicodedata.normalize("NFKC", " ".join(visible.split()))
 
 
 def check_name(name: str, *, field: str) -> str:
-    """The name without surrounding white space, or InvalidInput that says what is wrong with it."""
+    """The name without surrounding white space.
+
+    Args:
+        field: the argument that has it, for the error.
+
+    Raises:
+        InvalidInput: `invalid_name`, the name cannot be used; the message says why.
+    """
     name = name.strip()
     canonical = canonical_name(name[: MAX_NAME_CHARS + 1])
 
@@ -61,14 +70,14 @@ def check_name(name: str, *, field: str) -> str:
     if not could_be_name(name):
         raise refuse('it has a control character, a percent escape or one of / \\ : * ? " < > |')
     if canonical in RESERVED_NAMES:
-        raise refuse(f"'{canonical}' is a word of the interface")
+        raise refuse(f"'{canonical}' is reserved")
     if canonical.startswith("voice_"):
         raise refuse("names that begin with 'voice_' are kept for ids")
     return name
 
 
 def could_be_name(text: str) -> bool:
-    """Whether this may be the name of a voice or an id, without asking whether there is one."""
+    """Whether this may be the name or the id of a voice, whether or not there is one."""
     if len(text) > MAX_NAME_CHARS:  # first, because a canonical form may be many times as long
         return False
     canonical = canonical_name(text)
@@ -81,6 +90,7 @@ def is_default_name(text: str) -> bool:
 
 
 def is_voice_id(text: str) -> bool:
+    """Whether this has the shape of an id, whether or not there is such a voice."""
     return _ID.fullmatch(text) is not None
 
 

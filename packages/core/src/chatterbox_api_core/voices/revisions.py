@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from chatterbox_api_core.types import KEEP, Voice, VoiceAudio, VoiceChanges, VoiceDraft
 from chatterbox_api_core.voices.names import canonical_name, new_voice_id
 
-__all__ = ["amended", "canonical_names", "created", "replaced"]
+__all__ = ["canonical_names", "created", "replaced", "updated"]
 
 
 def canonical_names(voice: Voice) -> frozenset[str]:
@@ -52,7 +52,7 @@ def replaced(voice: Voice, audio: VoiceAudio) -> Voice:
     )
 
 
-def amended(voice: Voice, changes: VoiceChanges) -> Voice:
+def updated(voice: Voice, changes: VoiceChanges) -> Voice:
     """The voice with the changes, at the next revision."""
     name = voice.name if changes.name is KEEP else changes.name
     removed = {canonical_name(alias) for alias in changes.remove_aliases}

@@ -1,35 +1,31 @@
-"""Which voice speaks: the one that is named, else the clip that came along, else the default.
+"""Which voice speaks: the voice that a request names, else the clip that it brings, else the default voice.
 
-A voice that is named and unknown is an error, never silently another voice. OpenAI's stock names, which
-many clients send without being asked, count as none given unless the library holds a voice of that name. `default`
-names the voice that speaks when none is given, so it has priority over a clip.
+An unknown name is an error, and never another voice. OpenAI's stock names, which many clients always send, count as no
+name unless the library has a voice of that name. `default` names the default voice, so it has priority over a clip.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from chatterbox_api_core.errors import InvalidAudio, NotFound, Unavailable
-from chatterbox_api_core.ports import ClipReader
-from chatterbox_api_core.types import ClipLimits, Pcm, Voice, VoicePrompt
-from chatterbox_api_core.voices.library import VoiceLibrary, damaged
+from chatterbox_api_core.types import Pcm, Voice, VoicePrompt
+from chatterbox_api_core.voices.clip_decoder import sha256_of
+from chatterbox_api_core.voices.library import VoiceLibrary
 from chatterbox_api_core.voices.names import canonical_name, could_be_name, is_default_name
+from chatterbox_api_core.voices.store_errors import voice_damaged
 
 __all__ = ["STOCK_VOICES", "ResolvedVoice", "VoiceResolver", "VoiceSource"]
 
 VoiceSource: TypeAlias = Literal["library", "upload", "default"]
+"""Where a voice comes from: its name in a request, a clip in a request, or neither of them."""
 
 STOCK_VOICES: Final = frozenset(
     ["alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"]
 )
 """The voices OpenAI's own service offers."""
-
-_READERS: Final = 2
-"""Clips decoded at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,9 @@ class ResolvedVoice:
     """The voice of one request.
 
     Attributes:
+        source: where it comes from.
         voice: the library's voice; None for an uploaded clip, a sample file or the engine's own voice.
-        prompt: what the engine is to sound like; None for the engine's own voice.
+        prompt: the clip for the engine to sound like; None for the engine's own voice.
     """
 
     source: VoiceSource
@@ -47,35 +44,32 @@ class ResolvedVoice:
 
 
 class VoiceResolver:
-    """Applies the priority, and turns the winner into a prompt.
+    """Finds the voice of a request, and makes it a prompt for the engine.
+
+        resolver = VoiceResolver(library)
+        resolved = await resolver.resolve(voice="Anna")
 
     Args:
-        sample: the clip of a default voice that is used when the library has none.
-        decoded_bytes: how much decoded sound is kept at hand, beyond what running requests hold.
+        library: holds the voices, and decodes clips.
+        sample: the clip of a default voice that is used when the library has none; None for the engine's own voice.
     """
 
-    def __init__(
-        self,
-        *,
-        library: VoiceLibrary,
-        clip_reader: ClipReader,
-        limits: ClipLimits | None = None,
-        sample: bytes | None = None,
-        decoded_bytes: int = 32 * 2**20,
-    ) -> None:
-        self._library, self._clip_reader = library, clip_reader
-        self._limits = limits or ClipLimits()
+    def __init__(self, library: VoiceLibrary, *, sample: bytes | None = None) -> None:
+        self._library = library
         self._sample = None if sample is None else (sample, hashlib.sha256(sample).hexdigest())
-        self._decoded = _Decoded(decoded_bytes)
-        self._reading = asyncio.Semaphore(_READERS)
 
     async def resolve(self, *, voice: str | None = None, clip: bytes | None = None) -> ResolvedVoice:
         """Choose by the priority.
 
+        Args:
+            voice: an id, name or alias in any spelling, or `default`; None or blank for none.
+            clip: the bytes of a recording; None for none. Where it speaks, it is decoded at once.
+
         Raises:
             InvalidInput: `invalid_voice`, for something that can be neither name nor id.
-            InvalidAudio: the uploaded clip cannot serve; only when it is its turn.
-            NotFound: `voice_not_found`.
+            InvalidAudio: the clip cannot serve; only where no voice is named.
+            NotFound: there is no such voice.
+            Unavailable: the library or the clip reader cannot serve now.
         """
         if voice is not None and is_default_name(voice):
             return await self._default()
@@ -88,7 +82,11 @@ class VoiceResolver:
         return await self._default()
 
     async def refresh(self, resolved: ResolvedVoice) -> ResolvedVoice:
-        """The same voice as it is now: it may have been replaced or removed while its request waited."""
+        """The same voice as it is now: it may have been replaced or removed while its request waited.
+
+        Raises:
+            NotFound: the voice has been removed.
+        """
         if resolved.source == "default":
             return await self._default()
         if resolved.voice is None:
@@ -101,7 +99,7 @@ class VoiceResolver:
             return ResolvedVoice("default", default, self._prompt_of(default))
         if self._sample is not None:
             data, key = self._sample
-            return ResolvedVoice("default", prompt=VoicePrompt(key, lambda: self._decode(key, data)))
+            return ResolvedVoice("default", prompt=self._prompt_from(data, key))
         return ResolvedVoice("default")
 
     def _prompt_of(self, voice: Voice) -> VoicePrompt:
@@ -114,52 +112,20 @@ class VoiceResolver:
                     f"The voice {voice.name!r} has just been replaced.", code="voice_changed", field="voice"
                 ) from None
             try:
-                return await self._decode(voice.sha256, data)
+                return await self._library.decoder.decode(data, sha256=voice.sha256)
             except InvalidAudio as error:
-                raise damaged(voice) from error
+                raise voice_damaged(voice) from error
 
         return VoicePrompt(voice.sha256, pcm)
 
     async def _prompt_from_upload(self, clip: bytes) -> VoicePrompt:
         """Decoded at once, so that a clip that cannot serve is refused before it waits."""
-        key = await asyncio.to_thread(_sha256, clip)
-        await self._decode(key, clip)
-        return VoicePrompt(key, lambda: self._decode(key, clip))
+        key = await sha256_of(clip)
+        await self._library.decoder.decode(clip, sha256=key)
+        return self._prompt_from(clip, key)
 
-    async def _decode(self, key: str, data: bytes) -> Pcm:
-        """From what is at hand, else by the reader; few at a time: uploads leave the processor to those who speak."""
-        if (known := self._decoded.get(key)) is not None:
-            return known
-        async with self._reading:
-            clip = await self._clip_reader.read(data, limits=self._limits)
-        self._decoded.put(key, clip.pcm)
-        return clip.pcm
-
-
-class _Decoded:
-    """Decoded clips by hash: those used last, within a bound in bytes."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes, self._bytes = max_bytes, 0
-        self._clips: OrderedDict[str, Pcm] = OrderedDict()
-
-    def get(self, key: str) -> Pcm | None:
-        if key not in self._clips:
-            return None
-        self._clips.move_to_end(key)
-        return self._clips[key]
-
-    def put(self, key: str, pcm: Pcm) -> None:
-        if key in self._clips or pcm.samples.nbytes > self._max_bytes:
-            return
-        self._clips[key] = pcm
-        self._bytes += pcm.samples.nbytes
-        while self._bytes > self._max_bytes:
-            self._bytes -= self._clips.popitem(last=False)[1].samples.nbytes
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    def _prompt_from(self, clip: bytes, key: str) -> VoicePrompt:
+        return VoicePrompt(key, lambda: self._library.decoder.decode(clip, sha256=key))
 
 
 def _is_stock(voice: str) -> bool:
