@@ -6,6 +6,8 @@ import importlib.metadata
 from collections.abc import Generator
 
 import pytest
+from support.effort import use_profile
+from support.machine import worker_count
 from support.s3_servers import S3Server, local_r2, moto
 
 # These need torch and the real model's classes: `hatch run chatterbox:test` has them.
@@ -13,7 +15,14 @@ WITH_MODEL = ["synth_chatterbox_model", "conformance/test_synth_chatterbox.py"]
 
 collect_ignore = [] if any(importlib.metadata.distributions(name="chatterbox-tts")) else WITH_MODEL
 
+use_profile()
+
 SERVERS = ["moto"] if local_r2() is None else ["r2"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return worker_count(config.args)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.service import run_cli, running_service
+from support.service import RunningService, run_cli, running_service
 
 from chatterbox_api.environment import declared_settings
 from chatterbox_api_testkit.sounds import voice_like, wav
@@ -48,22 +48,29 @@ PROGRAMS = [(name, code) for name, code in blocks("python") if not re.match(r"# 
 """Those that have a file's name in their first line belong together; the tests of their package run them."""
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
 @pytest.mark.parametrize(("name", "code"), PROGRAMS)
-def test_python_runs(name: str, code: str, tmp_path: Path) -> None:
-    with running_service(tmp_path) as service:
+def test_python_runs(name: str, code: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if "http://127.0.0.1:4123" in code:
+        service: RunningService = request.getfixturevalue("service")
         code = code.replace("http://127.0.0.1:4123", service.url)
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ":4123" not in code
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_curl_lines_speak(tmp_path: Path) -> None:
+def test_curl_lines_speak(tmp_path: Path, service: RunningService) -> None:
     (tmp_path / "me.wav").write_bytes(wav(voice_like(180, 3)))
     lines = commands("curl")
     assert len(lines) == 2
-    with running_service(tmp_path) as service:
-        for line in lines:
-            arguments = shlex.split(line.replace("http://127.0.0.1:4123", service.url))
-            subprocess.run([*arguments, "--fail", "--silent"], cwd=tmp_path, check=True, timeout=30)
+    for line in lines:
+        arguments = shlex.split(line.replace("http://127.0.0.1:4123", service.url))
+        subprocess.run([*arguments, "--fail", "--silent"], cwd=tmp_path, check=True, timeout=30)
     assert (tmp_path / "hello.mp3").stat().st_size > 5_000
     assert (tmp_path / "me-saying-hello.wav").read_bytes().startswith(b"RIFF")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.effort import LONG
 from support.service import START_S, clean_environment, free_port
 
 ROOT = Path(__file__).parents[1]
-LONG = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 INSTALL_S = 600.0
 
 STAND_IN = """#!/bin/sh

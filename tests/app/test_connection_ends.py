@@ -217,9 +217,10 @@ async def test_a_stalled_answer_gives_its_place_to_a_newcomer() -> None:
 
 
 async def test_abort_waits_for_what_it_cancels() -> None:
-    cleaned = asyncio.Event()
+    begun, cleaned = asyncio.Event(), asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:

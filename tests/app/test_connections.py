@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncGenerator
@@ -86,7 +87,7 @@ async def test_a_connection_serves_again_and_again_until_it_is_idle() -> None:
 async def test_the_rest_of_a_body_after_its_answer_does_not_keep_it_open() -> None:
     async with connection() as (reader, writer, _):
         writer.write(HEALTH[:-2] + b"Content-Length: 1000000\r\n\r\n")
-        closed = asyncio.create_task(rest(reader))
+        closed = asyncio.create_task(_until_closed_or_reset(reader))
         while not closed.done():
             writer.write(b"a")
             await asyncio.sleep(0.05)
@@ -232,12 +233,15 @@ async def _ended(reader: asyncio.StreamReader) -> bool:
 
 async def _received(reader: asyncio.StreamReader) -> int:
     """How many bytes come until the connection is closed or reset."""
-    received = 0
-    try:
+    return len(await _until_closed_or_reset(reader))
+
+
+async def _until_closed_or_reset(reader: asyncio.StreamReader) -> bytes:
+    """All that comes. Whoever still writes when the server closes is reset."""
+    received = b""
+    with contextlib.suppress(ConnectionError):
         while chunk := await asyncio.wait_for(reader.read(2**20), 10):
-            received += len(chunk)
-    except ConnectionError:
-        return received
+            received += chunk
     return received
 
 

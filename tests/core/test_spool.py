@@ -163,19 +163,19 @@ class _HangingFile(BytesIO):
         return super().write(data)  # type: ignore[arg-type]
 
 
-def test_a_disk_that_hangs_holds_up_no_close() -> None:
+def test_a_disk_that_hangs_holds_up_no_close(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the spool took is given back by the write itself, once it returns."""
-    budget = SpoolBudget(memory_bytes=1000)
+    budget = SpoolBudget(memory_bytes=0, disk_bytes=1000)
     spool, file = Spool(budget, max_bytes=1000), _HangingFile()
-    spool._file = file
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: file)
     writer = threading.Thread(target=spool.write, args=(bytes(100),))
     writer.start()
     file.entered.wait(30)
     spool.close()
-    assert budget.free_bytes("memory") == 900
+    assert budget.free_bytes("disk") == 900
     file.released.set()
     writer.join()
-    assert budget.free_bytes("memory") == 1000
+    assert budget.free_bytes("disk") == 1000
     assert file.closed
 
 

@@ -130,11 +130,10 @@ def test_plugins_checks_each_in_a_process_of_its_own(tmp_path: Path) -> None:
         *(("encoders", "pyav"), ("encoders", "wav"), ("clip_readers", "pyav"), ("clip_readers", "wav")),
     ):
         assert findings[known]["state"] == "ready", findings[known]
-    broken = run_cli("plugins", "--json", cwd=tmp_path, ESPEAK_DATA_PATH="/nowhere/data")
-    states = {(finding["group"], finding["name"]): finding["state"] for finding in json.loads(broken.stdout)}
-    assert states["synthesizers", "espeak"] == "broken"
-    assert states["synthesizers", "tone"] == "ready"
-    assert "espeak" in run_cli("plugins", cwd=tmp_path).stdout
+    broken = run_cli("plugins", cwd=tmp_path, ESPEAK_DATA_PATH="/nowhere/data").stdout
+    states = {tuple(line.split()[:2]) for line in broken.splitlines()}
+    assert ("espeak", "broken") in states
+    assert ("tone", "ready") in states
 
 
 def test_doctor_finds_health_and_illness(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -14,9 +13,9 @@ from typing import Final
 
 import httpx
 import pytest
+from support.effort import LONG
 from support.service import RunningService, running_service, start_service
 
-LONG: Final = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 HEAD: Final = b"POST /v1/audio/speech HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 BODY: Final = b'{"input": "Never all of it."}'
 SIZED: Final = HEAD + b"Content-Length: 29\r\n\r\n"

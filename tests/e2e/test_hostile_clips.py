@@ -6,7 +6,6 @@ mutations.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import struct
@@ -28,9 +27,9 @@ import psutil
 import pytest
 from encoders.clip_files import atom, encoded, hum
 from encoders.hostile_clips import case, crafted, valid_clips
+from support.effort import LONG
 from support.service import RunningService, running_service
 
-LONG: Final = bool(os.environ.get("CHATTERBOX_LONG_TESTS"))
 COUNT: Final = 20_000 if LONG else 60
 MOST_TREE_MB: Final = 600
 PATIENT_S: Final = 120.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Final
 import httpx
 import psutil
 import pytest
+from support.effort import LONG
 from support.service import RunningService, running_service
 
 from chatterbox_api_core.formats import FORMATS
 
-LONG_TESTS: Final = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
-ABORTS: Final = 2000 if LONG_TESTS else 150
+ABORTS: Final = 2000 if LONG else 150
 GROWTH_MB: Final = 30
 NO_COLLECTOR: Final = "import gc\ngc.disable()\ngc.enable = lambda: None\n"
 TEXT: Final = "This goes on and on, and nobody listens to the end of it. " * 40
@@ -53,13 +52,11 @@ def _settled_mb(service: RunningService) -> float:
     return float(psutil.Process(service.process.pid).memory_info().rss / 2**20)
 
 
-@pytest.mark.parametrize(
-    "audio_format", FORMATS if LONG_TESTS else FORMATS[:1] + FORMATS[-1:], ids=lambda each: each.name
-)
+@pytest.mark.parametrize("audio_format", FORMATS if LONG else FORMATS[:1] + FORMATS[-1:], ids=lambda each: each.name)
 def test_the_longest_request_is_bounded_in_every_format(audio_format: object, tmp_path: Path) -> None:
     """As slow as can be, in the highest rate; as a whole and as a stream, and a second of pause too much is a 400."""
     name = audio_format.name  # type: ignore[attr-defined]
-    settings = {"MAX_AUDIO_S": "1800" if LONG_TESTS else "300"}
+    settings = {"MAX_AUDIO_S": "1800" if LONG else "300"}
     limit_s = int(settings["MAX_AUDIO_S"])
     paragraphs = limit_s // 10 - 10
     with running_service(tmp_path, SPOOL_MEMORY_MB="16", **settings) as service:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import httpx
 import psutil
+from support.effort import LONG
 from support.service import RunningService, run_cli, running_service
 
 from chatterbox_api_testkit.sounds import sine, wav
 
-LONG = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 UPLOADS = 100 if LONG else 50
 CLIP = wav(sine(300, 2))
 MIB = 2**20

@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "two.wav").write_bytes(TWO)
 
     def command(*arguments: str, code: int = 0, library: str = "library") -> CompletedProcess[str]:
-        done = run_cli("voices", *arguments, cwd=tmp_path, VOICE_LIBRARY_DIR=str(tmp_path / library))
+        done = run_cli("voices", *arguments, cwd=tmp_path, CLIP_READER="wav", VOICE_LIBRARY_DIR=str(tmp_path / library))
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done

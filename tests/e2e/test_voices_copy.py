@@ -76,7 +76,8 @@ def settings(tmp_path: Path) -> dict[str, str]:
     (info / "entry_points.txt").write_text("[chatterbox_api.voice_stores]\nshelf = shelf:plugin\n")
     (tmp_path / "one.wav").write_bytes(ONE)
     (tmp_path / "two.wav").write_bytes(TWO)
-    return {"PYTHONPATH": str(site), "SHELF_FOLDER": str(tmp_path / "shelf"), "VOICE_STORE": "local"}
+    shelf = {"PYTHONPATH": str(site), "SHELF_FOLDER": str(tmp_path / "shelf")}
+    return {**shelf, "VOICE_STORE": "local", "CLIP_READER": "wav"}
 
 
 @pytest.fixture

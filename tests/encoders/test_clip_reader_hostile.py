@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from support.effort import LONG
 
 from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_testkit.sounds import sine, wav
 
 SEED: Final = 20261122
-LONG: Final = bool(os.environ.get("CHATTERBOX_LONG_TESTS"))
-COUNT: Final = 20_000 if LONG else 1000
+COUNT: Final = 20_000 if LONG else 400
 LONGEST_S: Final = ClipLimits().deadline_s
 MOST_BYTES: Final = 200 * 2**20
 TESTS: Final = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """Sound of any length, however it is cut, and sound that no voice makes: all of it arrives, in bounded memory.
 
-With CHATTERBOX_LONG_TESTS=1 the long ones are of ten minutes, otherwise of one.
+With CHATTERBOX_LONG_TESTS=1 the long ones are of ten minutes, otherwise of half a minute.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.effort import LONG
 
 from chatterbox_api_core.formats import AAC, FORMATS, M4A, MP3, OGG, OPUS, PCM, WEBM
 from chatterbox_api_core.ports import ByteSink, StreamEncoder
@@ -29,15 +30,14 @@ from chatterbox_api_encoders.vorbis import SoundfileEncoder
 
 Sound: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
-LONG: Final = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
-LONG_S: Final = 600 if LONG else 60
+LONG_S: Final = 600 if LONG else 30
 RATE_HZ: Final = 24_000
 LOSSY: Final = (MP3, OGG, OPUS, AAC, M4A, WEBM)
 LOSSLESS: Final = tuple(each for each in FORMATS if each not in LOSSY)
 SLACK_S: Final = 0.1
 """What a lossy codec may add at the ends or, for a fraction of a block, leave away."""
 MOST_HELD_BYTES: Final = 256 * 2**10
-"""By all of Python's objects, some of which are others'. A minute of mp3 is 960 KB, ten of the smallest format 780."""
+"""By Python's objects, some of which are others'. Half a minute of mp3 is 480 KB, ten of the smallest format 780."""
 MOST_GROWTH_BYTES: Final = 8 * 2**20
 """Of the whole process. Ten minutes of samples are 58 MB."""
 
@@ -60,7 +60,7 @@ def test_a_long_sound_arrives_whole_and_an_encoder_holds_none_of_it(
         memory.close()
         stream_encoder.flush()
     assert memory.held <= MOST_HELD_BYTES
-    if LONG:  # within a minute the process breathes as much by itself as a stream would keep
+    if LONG:  # within half a minute the process breathes as much by itself as a stream would keep
         assert memory.growth <= MOST_GROWTH_BYTES
     count, sample_rate_hz, end = 0, RATE_HZ, np.zeros(0, np.float32)
     for part, sample_rate_hz in parts_of(audio_format, file.read_bytes()):

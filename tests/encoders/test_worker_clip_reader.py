@@ -7,6 +7,7 @@ import os
 import signal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +17,7 @@ from chatterbox_api_core.errors import InvalidAudio, Overloaded, Unavailable
 from chatterbox_api_core.types import ClipLimits
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.worker_clip_reader import PyavClipReader
+from chatterbox_api_worker.pool import WorkerPool
 
 PATIENT = ClipLimits(deadline_s=60)
 
@@ -23,7 +25,7 @@ PATIENT = ClipLimits(deadline_s=60)
 @cache
 def long() -> bytes:
     """A clip that takes a while."""
-    return encoded("mp3", hum(250.0, sample_rate_hz=48_000), sample_rate_hz=48_000)
+    return encoded("mp3", hum(120.0, sample_rate_hz=48_000), sample_rate_hz=48_000)
 
 
 async def test_it_reads_what_the_reader_in_this_process_reads() -> None:
@@ -72,8 +74,15 @@ def cpu_s(pid: int) -> float:
     return times.user + times.system
 
 
-async def test_a_process_that_does_not_respond_is_no_crash() -> None:
+async def test_a_process_that_does_not_respond_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence alone ends no reading, for a decoder says nothing before it is done; a ping without an answer does."""
+    pools, make = [], WorkerPool.__init__
+
+    def making(pool: WorkerPool, *args: Any, **named: Any) -> None:
+        make(pool, *args, **named)
+        pools.append(pool)
+
+    monkeypatch.setattr(WorkerPool, "__init__", making)
     async with PyavClipReader.open(processes=1) as reader:
         (pid,) = reader.pids
         reading = asyncio.create_task(reader.read(long(), limits=PATIENT))

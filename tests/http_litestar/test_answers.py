@@ -171,6 +171,7 @@ async def test_slow_listeners_of_uploads_keep_no_upload_out() -> None:
 
 
 async def test_a_clip_is_let_go_of_when_it_is_no_longer_needed() -> None:
+    """Neither the clip that was sent nor the one of the library: nobody refers to them who did not before."""
     done: list[str] = []
     store = MemoryStore()
     voice, _ = await library_of(store).create("Anna", CLIP, filename="a.wav")

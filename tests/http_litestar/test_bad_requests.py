@@ -18,10 +18,12 @@ from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_http_litestar import HttpLimits
 from chatterbox_api_testkit.sounds import sine, wav
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JSON = {"content-type": "application/json"}
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client() -> AsyncGenerator[httpx.AsyncClient, None]:
     limits = HttpLimits(body_bytes=200_000, upload_bytes=3 * 2**20, parts=20, receive_s=2)
     async with serving(speech_service(ToneSynthesizer()), limits=limits) as url:

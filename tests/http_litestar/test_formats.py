@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
+import pytest_asyncio
 from support.in_process import serving, speech_service
 
 from chatterbox_api_core.formats import FORMATS, PCM
@@ -15,6 +17,10 @@ from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_encoders.encoder import PyavEncoder
 from chatterbox_api_encoders.vorbis import SoundfileEncoder
 from chatterbox_api_testkit.sounds import frequency_hz, middle
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Spoken: TypeAlias = Callable[..., Awaitable[httpx.Response]]
 
 BEGINNINGS = {
     "wav": b"RIFF",
@@ -37,16 +43,29 @@ def read(audio_format: AudioFormat, data: bytes) -> Pcm:
     return InProcessClipReader().decode(data, limits=ClipLimits(min_duration_s=0)).pcm
 
 
-async def spoken(**asked: Any) -> httpx.Response:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def spoken() -> AsyncGenerator[Spoken, None]:
+    """The answer to a request with these fields, of one service for all tests."""
     service = speech_service(ToneSynthesizer(), encoders=[PyavEncoder(), SoundfileEncoder()])
     async with serving(service) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-        return await client.post("/v1/audio/speech", json={"input": TEXT, **asked})
+
+        async def ask(**asked: Any) -> httpx.Response:
+            return await client.post("/v1/audio/speech", json={"input": TEXT, **asked})
+
+        yield ask
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reference(spoken: Spoken) -> Pcm:
+    """The sentence as WAV has it."""
+    return read(FORMATS[0], (await spoken(response_format="wav")).content)
 
 
 @pytest.mark.parametrize("stream", [None, True, False])
 @pytest.mark.parametrize("audio_format", FORMATS, ids=lambda each: each.name)
-async def test_label_and_bytes_agree(audio_format: AudioFormat, stream: bool | None) -> None:
-    reference = read(FORMATS[0], (await spoken(response_format="wav")).content)
+async def test_label_and_bytes_agree(
+    audio_format: AudioFormat, stream: bool | None, spoken: Spoken, reference: Pcm
+) -> None:
     answer = await spoken(response_format=audio_format.name, stream=stream)
     assert (answer.status_code, answer.headers["content-type"]) == (200, audio_format.media_type)
     complete = not audio_format.streams if stream is None else not stream
@@ -57,14 +76,13 @@ async def test_label_and_bytes_agree(audio_format: AudioFormat, stream: bool | N
     assert frequency_hz(middle(pcm)) == pytest.approx(frequency_hz(middle(reference)), rel=0.02)
 
 
-async def test_what_is_asked_of_the_sound_is_done() -> None:
-    plain = read(FORMATS[0], (await spoken(response_format="wav")).content)
+async def test_what_is_asked_of_the_sound_is_done(spoken: Spoken, reference: Pcm) -> None:
     answer = await spoken(
         response_format="wav", sample_rate=16_000, loudness=-20, trim=True, input=f"{TEXT} [pause:1s] {TEXT}"
     )
     pcm = read(FORMATS[0], answer.content)
     assert pcm.sample_rate_hz == 16_000
-    assert pcm.duration_s == pytest.approx(2 * plain.duration_s + 1, abs=0.2)
+    assert pcm.duration_s == pytest.approx(2 * reference.duration_s + 1, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +98,7 @@ async def test_what_is_asked_of_the_sound_is_done() -> None:
         ({"response_format": "MP4"}, "unsupported_format", "response_format"),
     ],
 )
-async def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str, param: str) -> None:
+async def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str, param: str, spoken: Spoken) -> None:
     answer = await spoken(**asked)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)

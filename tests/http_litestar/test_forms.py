@@ -15,6 +15,8 @@ from urllib3.filepost import encode_multipart_formdata
 
 from chatterbox_api_testkit.sounds import sine, wav
 
+in_the_library_s_loop = pytest.mark.asyncio(loop_scope="module")
+
 CLIP = wav(sine(300, 1.5))
 MULTIPART = "multipart/form-data; boundary=x"
 
@@ -143,6 +145,7 @@ async def test_forms_of_libraries_byte_for_byte(body: bytes, content_type: str) 
     assert await send([body[at : at + 1] for at in range(len(body))], content_type) == (200, expected)
 
 
+@in_the_library_s_loop
 async def test_two_clients_show_the_files_name_as_it_was(library: httpx.AsyncClient) -> None:
     """By urllib3, whose forms are those of requests too, and by httpx; the name comes back with the recording."""
     fields: dict[str, Any] = {"voice_name": "Zoë", "voice_file": ('Mü"ller.wav', CLIP)}
@@ -245,6 +248,7 @@ async def test_a_long_header_is_read_at_once(filler: bytes) -> None:
     assert (await file_of(disposition))[1] == CLIP
 
 
+@in_the_library_s_loop
 async def test_the_route_names_its_own_file_field(library: httpx.AsyncClient) -> None:
     for address, field in (
         ("/audio/speech/upload", "voice_file"),
@@ -257,6 +261,7 @@ async def test_the_route_names_its_own_file_field(library: httpx.AsyncClient) ->
         assert error["message"] == f"'file' is not a file field of this form. Send the recording as '{field}'."
 
 
+@in_the_library_s_loop
 async def test_a_compressed_body_is_refused_by_its_header(library: httpx.AsyncClient) -> None:
     for address, kind in (("/v1/audio/speech", "application/json"), ("/v1/voices", MULTIPART)):
         headers = {"content-type": kind, "content-encoding": "gzip"}

@@ -176,7 +176,7 @@ async def test_nothing_of_a_request_waits_for_the_collector(request_of: str, who
     before = [each for each in gc.get_objects() if type(each) in kinds]  # what other tests still hold
     upload: dict[str, Any] = {"data": {"input": "Hi."}, "files": {"voice_file": ("a.wav", wav(sine(300, 2)))}}
     requests: dict[str, tuple[str, dict[str, Any]]] = {
-        "stream": ("/v1/audio/speech", {"json": STREAM}),
+        "stream": ("/v1/audio/speech", {"json": {**STREAM, "input": "Hi."} if whole else STREAM}),
         "complete": ("/v1/audio/speech", {"json": {"input": "Hi."}}),
         "upload": ("/v1/audio/speech/upload", upload),
         "refused": ("/v1/audio/speech", {"json": {"input": ""}}),

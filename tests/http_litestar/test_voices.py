@@ -20,6 +20,8 @@ from chatterbox_api_core.types import ClipLimits, ClipReport, Pcm, Voice, VoiceA
 from chatterbox_api_encoders.clip_reader import InProcessClipReader
 from chatterbox_api_testkit.sounds import frequency_hz, middle, sine, wav
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CLIP = wav(sine(300, 1.5))
 OTHER_CLIP = wav(sine(450, 1.25))
 VOICE_FIELDS = {

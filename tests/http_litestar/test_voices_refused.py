@@ -10,6 +10,8 @@ import pytest
 
 from chatterbox_api_testkit.sounds import sine, wav
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CLIP = wav(sine(300, 1.5))
 BAD_NAMES = [
     *("", " \u200b", "a/b", "..\\x", "C:x", "a*", "a?", '"', "<b>", "a|b", "a\0b", "a\nb", "a%2fb", "%00"),

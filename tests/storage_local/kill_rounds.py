@@ -74,6 +74,12 @@ async def write_for_ever(folder: Path, library: list[Names], seed: int, log: int
         )
 
 
+def until_it_writes(log_path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not log_path.stat().st_size and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
 async def look(folder: Path) -> list[dict[str, str]]:
     """What is there: for each task the SHA-256 of each name's clip, as it is read. Then no file is left over."""
     found: list[dict[str, str]] = [{} for _ in range(TASKS)]
@@ -100,7 +106,9 @@ def main(folder: Path, rounds: int, seed: int) -> None:
                 asyncio.run(write_for_ever(folder, library, seed * 1000 + i, log))
             finally:
                 os._exit(1)
-        time.sleep(dice.uniform(0.0, 0.15))
+        if dice.random() < 0.75:  # else it may be killed while it opens the library
+            until_it_writes(log_path)
+        time.sleep(dice.uniform(0.0, 0.08))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "the writer ended by itself"

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from support.effort import LONG
 
-LONG = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 KILLS = 200 if LONG else 40
 
 ONE_OF_EACH = """

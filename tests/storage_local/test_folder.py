@@ -184,7 +184,7 @@ async def test_old_left_overs_are_swept(tmp_path: Path) -> None:
         assert await store.read_clip(voice) == clip(1).data
 
 
-async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path) -> None:
+async def test_a_clip_swept_before_it_was_named_is_no_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long another process's write has been held up."""
 
     class LosesEachClip(FileOperations):

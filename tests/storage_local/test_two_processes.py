@@ -11,12 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+from support.effort import LONG
 from support.linearizability import Call, violations
 
 from chatterbox_api_core.voices.names import canonical_name
 from chatterbox_api_storage_local.store import LocalStore
 
-LONG = os.environ.get("CHATTERBOX_LONG_TESTS") == "1"
 CALLS = 5_000 if LONG else 600
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from litestar import Litestar, Request, post
@@ -40,6 +41,11 @@ def form_app(limits: HttpLimits = LIMITS, budget: BodyBudget | None = None) -> L
     )
 
 
+@cache
+def _usual_app() -> Litestar:
+    return form_app()
+
+
 async def send(
     chunks: Sequence[bytes], content_type: str, app: Litestar | None = None, *, then: str = "end"
 ) -> tuple[int, Any]:
@@ -48,11 +54,10 @@ async def send(
     Args:
         then: what comes behind them: the form's end, `silence`, or a `disconnect`.
     """
-    incoming: list[dict[str, Any]] = [
-        {"type": "http.request", "body": chunk, "more_body": then != "end" or number < len(chunks) - 1}
-        for number, chunk in enumerate(chunks)
-    ]
-    if then == "disconnect":
+    incoming: list[dict[str, Any]] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    if then == "end":
+        incoming.append({"type": "http.request", "body": b"", "more_body": False})
+    elif then == "disconnect":
         incoming.append({"type": "http.disconnect"})
     sent: list[Message] = []
 
@@ -75,6 +80,6 @@ async def send(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }
-    await (app or form_app())(scope, receive, keep)
+    await (app or _usual_app())(scope, receive, keep)
     body = b"".join(message.get("body", b"") for message in sent)  # type: ignore[misc]
     return sent[0]["status"], json.loads(body)  # type: ignore[typeddict-item]

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 import httpx
 import psutil
 
+from support.warm_commands import READ_AT_THE_START, run_warm
+
 __all__ = ["RunningService", "clean_environment", "free_port", "run_cli", "running_service", "start_service"]
 
 START_S = 30.0
+_PORTS: Final = 1000
+_FIRST_PORT: Final = 20_000 + _PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_offsets: Final = count(random.Random(os.getpid()).randrange(_PORTS))
 
 
 @dataclass
@@ -37,10 +45,16 @@ class RunningService:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has, and that nobody is given before it is used.
+
+    It lies below those that the system chooses itself, and each process of a parallel run has a range of its own.
+    """
+    for _ in range(_PORTS):
+        port = _FIRST_PORT + next(_offsets) % _PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def clean_environment(cwd: Path, settings: Mapping[str, str]) -> dict[str, str]:
@@ -53,15 +67,11 @@ def clean_environment(cwd: Path, settings: Mapping[str, str]) -> dict[str, str]:
 
 def run_cli(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """One command of `chatterbox-api`, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "chatterbox_api", *arguments],
-        cwd=cwd,
-        env=clean_environment(cwd, settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    env = clean_environment(cwd, settings)
+    if not READ_AT_THE_START.isdisjoint(settings):
+        command = [sys.executable, "-m", "chatterbox_api", *arguments]
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return run_warm(arguments, cwd=cwd, env=env, timeout_s=120)
 
 
 def start_service(cwd: Path, **settings: str) -> RunningService:

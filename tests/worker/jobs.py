@@ -153,4 +153,5 @@ def failure(error: Exception) -> tuple[SynthesisFailed, bool]:
 
 
 if __name__ == "__main__":
+    os.environ["TEST_FRAMES"] = str(os.dup(1))  # the parent's pipe, which `serve` takes away from everybody else
     serve(load, on_failure=failure, memory_bytes=int(os.environ.get("TEST_MEMORY_BYTES", "0")) or None)

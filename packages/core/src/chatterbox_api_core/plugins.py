@@ -8,16 +8,19 @@ The module of an adapter has a module-level `Plugin`, and its package names it i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from chatterbox_api_core.errors import PluginError
 from chatterbox_api_core.settings import Setting
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 __all__ = [
     "CLIP_CACHES",
@@ -116,9 +119,24 @@ class Plugin(Generic[T_co]):
 
 def installed(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group, in order of their names. None of them is loaded."""
+    select = _selector(tuple(_as_it_is(folder) for folder in sys.path))
+    return tuple(sorted(select(group=group), key=lambda entry: entry.name))
+
+
+@lru_cache(maxsize=1)  # a start asks dozens of times, and each look reads a file of every installed distribution
+def _selector(folders: tuple[tuple[str, int], ...]) -> Callable[..., EntryPoints]:
+    """Selects among all that is installed in these folders."""
     from importlib.metadata import entry_points
 
-    return tuple(sorted(entry_points(group=group), key=lambda entry: entry.name))
+    return entry_points().select
+
+
+def _as_it_is(folder: str) -> tuple[str, int]:
+    """A folder of Python's path, and when something was last put there or taken away; 0 where there is none."""
+    try:
+        return folder, Path(folder).stat().st_mtime_ns
+    except OSError:
+        return folder, 0
 
 
 def installed_name(group: str, name: str) -> str:

@@ -117,14 +117,16 @@ class EncoderContract(Contract):
             assert max(abs(sample) for sample in clip.pcm.samples) <= 2.0, f"{offered.name} swings, and stays in bounds"
 
     def test_tempo_keeps_the_pitch(self, streaming: bool) -> None:
+        """Every tempo in the first format, and two in each of the others, since tempo comes before the format."""
         if "tempo" not in self.encoder.effects:
             pytest.skip("declares no tempo")
-        tone = sine(440, 4.0)
+        tone = sine(440, 2.0)
         for offered in self.encoder.formats:
-            for tempo in (0.25, 0.5, 0.8, 1.5, 2.0, 3.0, 4.0):
+            first = offered is self.encoder.formats[0]
+            for tempo in (0.25, 0.5, 0.8, 1.5, 2.0, 3.0, 4.0) if first else (0.5, 2.0):
                 data = self.encode(offered, [tone], streaming=streaming, options=EncodeOptions(tempo=tempo))
                 pcm = self.read(offered, data).pcm
-                assert pcm.duration_s == pytest.approx(4.0 / tempo, abs=SLACK_S + 0.05), (offered.name, tempo)
+                assert pcm.duration_s == pytest.approx(2.0 / tempo, abs=SLACK_S + 0.05), (offered.name, tempo)
                 assert frequency_hz(middle(pcm)) == pytest.approx(440, rel=0.02), (offered.name, tempo)
 
     def test_rate_can_be_changed(self, streaming: bool) -> None:
