@@ -60,7 +60,7 @@ async def test_a_voice_from_its_upload_to_its_removal(library: httpx.AsyncClient
     voice = created["voice"]
     assert created["message"]
     report = created["report"]
-    assert set(report) == {field.name for field in dataclasses.fields(ClipReport)}
+    assert set(report) == {field.name for field in dataclasses.fields(ClipReport)} - {"sample_rate_hz"} | {"rate_hz"}
     assert (report["duration_s"], report["rate_hz"], report["channels"], report["media_type"]) == (
         *(1.5, 24000, 1),
         "audio/wav",
