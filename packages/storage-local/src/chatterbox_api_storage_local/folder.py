@@ -17,6 +17,7 @@ from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_storage_local.database import check_sound, open_for_reading, open_for_writing
 from chatterbox_api_storage_local.errors import FIELD, refuses_writes
 from chatterbox_api_storage_local.files import ClipFolder, FileOperations
+from chatterbox_api_storage_local.recent_voices import RecentVoices
 
 __all__ = ["ConnectionPool", "VoiceFolder"]
 
@@ -34,6 +35,7 @@ class VoiceFolder:
     Attributes:
         clips: the files of the clips.
         readers: the connections for reading.
+        recent: the voices that were looked up a moment ago.
         writer: the one connection for writing; None where the folder is read-only.
         write_refusal: the error that `writer` could not be opened with; meaningful only where `writer` is None.
 
@@ -54,7 +56,7 @@ class VoiceFolder:
                 if writer is not None:
                     opened.callback(writer.close)
                 readers = []
-                for _ in range(_READERS):
+                for _ in range(_READERS + 1):
                     readers.append(open_for_reading(path))
                     opened.callback(readers[-1].close)
                 check_sound(readers[0], path)
@@ -66,6 +68,7 @@ class VoiceFolder:
                 field=FIELD,
                 remedy="Choose a folder that the service may read and write.",
             ) from error
+        self.recent = RecentVoices(readers.pop())
         self.readers = ConnectionPool(readers, self.check)
         if writer is not None:
             self.writer = ConnectionPool([writer], self.check)
@@ -85,6 +88,7 @@ class VoiceFolder:
 
         The writer is closed last: SQLite then merges its log into the database and removes the log.
         """
+        self.recent.close()
         self.readers.close()
         if self.writer is not None:
             self.writer.close()

@@ -27,6 +27,7 @@ from chatterbox_api_storage_local.database import transaction
 from chatterbox_api_storage_local.errors import error_from_disk, map_disk_errors
 from chatterbox_api_storage_local.files import ClipFolder, FileOperations
 from chatterbox_api_storage_local.folder import VoiceFolder
+from chatterbox_api_storage_local.recent_voices import Unknown
 from chatterbox_api_storage_local.records import Record
 
 __all__ = ["LocalStore"]
@@ -97,13 +98,13 @@ class LocalStore:
     async def get(self, voice_id: str) -> Voice | None:
         if not is_voice_id(voice_id):
             return None
-        return _voice(await self._read(lambda connection: records.get(connection, voice_id)))
+        return await self._look_up(voice_id, lambda connection: records.get(connection, voice_id))
 
     async def get_by_name(self, name: str) -> Voice | None:
         if not could_be_name(name):
             return None
         canonical = canonical_name(name)
-        return _voice(await self._read(lambda connection: records.find_by_name(connection, canonical)))
+        return await self._look_up(f"name {canonical}", lambda connection: records.find_by_name(connection, canonical))
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Voice, ...]:
         return await self._read(lambda connection: records.page(connection, after=after or "", limit=limit))
@@ -211,6 +212,16 @@ class LocalStore:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_IOERR:
                 self._clips.discard(file)
             raise
+
+    async def _look_up(self, key: str, work: Callable[[sqlite3.Connection], Record | None]) -> Voice | None:
+        """The voice of a record, from the database unless it was read a moment ago and nothing has changed since."""
+        recent = self._folder.recent
+        if not isinstance(voice := recent.get(key), Unknown):
+            return voice
+        state = recent.state()
+        voice = _voice(await self._read(work))
+        recent.remember(key, voice, state)
+        return voice
 
     async def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with map_disk_errors(writing=False):
