@@ -56,7 +56,11 @@ def main() -> None:
     print(machine_line(here), flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        checked_out(arguments.base, folder / "base")
+        try:
+            checked_out(arguments.base, folder / "base")
+        except RuntimeError as error:
+            print(f"{arguments.base} cannot be compared with: {error}", file=sys.stderr)
+            sys.exit(2)
         trees = (
             Tree.at(ROOT, folder / "our-site", name="this tree"),
             Tree.at(folder / "base", folder / "base-site", name=arguments.base),

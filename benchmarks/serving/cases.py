@@ -122,6 +122,12 @@ _REAL_TIME: Final = StubTiming(piece_s=0.2, pieces_per_s=5.5, sound_s=4.7)
 
 def groups(*, seconds: float) -> Iterator[Group]:
     """All of them."""
+    yield from _loads(seconds)
+    yield from _kinds(seconds)
+
+
+def _loads(seconds: float) -> Iterator[Group]:
+    """One kind of request, at many loads."""
     case = Case("wav", streaming=False, seconds=seconds)
     main = ("wav", "mp3", "opus")
     yield Group(
@@ -154,6 +160,11 @@ def groups(*, seconds: float) -> Iterator[Group]:
         Setup(16),
         tuple(replace(case, audio_format=each, clients=clients) for each in main for clients in (16, 64, 128)),
     )
+
+
+def _kinds(seconds: float) -> Iterator[Group]:
+    """Many kinds of requests, at few loads."""
+    case = Case("wav", streaming=False, seconds=seconds)
     yield Group(
         "formats",
         "one slot of 50 ms, 4.7 s of sound, one client",

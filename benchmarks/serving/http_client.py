@@ -54,6 +54,10 @@ class Answer:
     def size(self) -> int:
         return self.arrivals[-1][1] if self.arrivals else 0
 
+    def arrivals_after(self, size: int) -> list[tuple[float, int]]:
+        """The arrivals of the bytes that follow so many."""
+        return [(at_s, total - size) for at_s, total in self.arrivals if total > size]
+
     def first_after(self, size: int) -> float | None:
         """When more than so many bytes of the body were there; None if that was never so."""
         return next((at_s for at_s, total in self.arrivals if total > size), None)

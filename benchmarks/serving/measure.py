@@ -82,6 +82,7 @@ async def _loaded(
             server.address,
             request,
             clients=case.clients,
+            spread_s=0.0 if case.voices == "cold" else own.whole_s,
             warm_up_s=0.0 if case.voices == "cold" else min(10.0, 1.2 * round_s + 0.2),
             seconds=max(case.seconds, min(15.0, 2 * round_s)),
             max_count=case.max_count,

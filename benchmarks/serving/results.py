@@ -11,7 +11,7 @@ from typing import Any, Final
 from benchmarks.serving.cases import Case, Group, OwnTime
 from benchmarks.serving.http_client import Answer
 from benchmarks.serving.load import Window
-from benchmarks.serving.statistics import percentile, playback
+from benchmarks.serving.statistics import percentile, playback, throughput
 
 __all__ = ["LISTENER_BUFFER_S", "Beside", "Result", "summary"]
 
@@ -27,7 +27,7 @@ class Result:
     """One row. Times are in milliseconds; None is what cannot be known of this server or in this case.
 
     Attributes:
-        ceiling_share: of the requests that the engine alone could answer in the time.
+        ceiling_share: of what the engine alone could answer: to so many clients, or in an open loop with all its slots.
         first_ms, whole_ms: median, 95th and 99th percentile from the request to the first byte of audio, to the last.
         added_ms: of the median of `whole_ms`, what the engine and the queue before it do not account for.
         in_time: share of parts of streamed bodies that came before a listener in real time needed them.
@@ -103,11 +103,12 @@ def summary(name: str, group: Group, case: Case, own: OwnTime, window: Window, b
     """The row of a window."""
     good = [each for each in window.answers if each.status == 200 and each.complete]
     refused = [each for each in window.answers if each.status in (429, 503)]
-    per_s = window.completed / (window.ended_s - window.began_s)
+    at_once = min(case.clients, group.setup.slots)
+    per_s = throughput(window.ends_s, seconds=window.ended_s - window.began_s, at_once=at_once)
     whole_ms = _spread([each.ended_s - each.began_s for each in good])
     expected_s = own.whole_s * max(1.0, case.clients / group.setup.slots)
-    in_time, starved = _heard(good, own) if case.streaming else (None, 0)
     header = _HEADER_BYTES.get(case.audio_format, 0)
+    in_time, starved = _heard(good, own, header) if case.streaming else (None, 0)
     stall_ms, late_ms = _loop(beside.loop_lines)
     return Result(
         server=name,
@@ -123,7 +124,7 @@ def summary(name: str, group: Group, case: Case, own: OwnTime, window: Window, b
         refused=len(refused),
         failed=len(window.answers) - len(good) - len(refused) + window.lost,
         per_s=per_s,
-        ceiling_share=per_s * own.whole_s / group.setup.slots,
+        ceiling_share=per_s * own.whole_s / (at_once or group.setup.slots),
         first_ms=_spread([_first_audio_s(each, header) for each in good]),
         whole_ms=whole_ms,
         refused_ms=_spread([each.ended_s - each.began_s for each in refused]),
@@ -139,9 +140,11 @@ def summary(name: str, group: Group, case: Case, own: OwnTime, window: Window, b
     )
 
 
-def _heard(answers: Sequence[Answer], own: OwnTime) -> tuple[float | None, int]:
+def _heard(answers: Sequence[Answer], own: OwnTime, header_bytes: int) -> tuple[float | None, int]:
     """The share of parts that came in time, and the listeners that heard a gap."""
-    heard = [playback(each.arrivals, sound_s=own.sound_s, buffer_s=LISTENER_BUFFER_S) for each in answers]
+    heard = [
+        playback(each.arrivals_after(header_bytes), sound_s=own.sound_s, buffer_s=LISTENER_BUFFER_S) for each in answers
+    ]
     parts = sum(each.parts for each in heard)
     in_time = sum(each.parts_in_time for each in heard) / parts if parts else None
     return in_time, sum(each.gap_s > 0 for each in heard)

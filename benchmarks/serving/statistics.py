@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Playback", "Verdict", "arrivals_s", "compared", "percentile", "playback"]
+__all__ = ["Playback", "Verdict", "arrivals_s", "compared", "percentile", "playback", "throughput"]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -27,6 +27,20 @@ def arrivals_s(*, rate_hz: float, duration_s: float, seed: int, max_count: int) 
         found.append(at_s)
         at_s += chance.expovariate(rate_hz)
     return found
+
+
+def throughput(ends_s: Sequence[float], *, seconds: float, at_once: int) -> float:
+    """Answers in a second: of a steady load, counted from answer to answer, so that a window's edges do not matter.
+
+    Args:
+        ends_s: when each ended, in any order.
+        seconds: the window, by which few answers are divided.
+        at_once: answers that may end together; 0 where the load is not steady.
+    """
+    if not at_once or len(ends_s) < 3 * at_once:
+        return len(ends_s) / seconds
+    ordered = sorted(ends_s)
+    return (len(ordered) - at_once) / (ordered[-1] - ordered[at_once - 1])
 
 
 @dataclass(frozen=True, slots=True)

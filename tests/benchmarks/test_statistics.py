@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.serving.statistics import arrivals_s, compared, percentile, playback
+from benchmarks.serving.statistics import arrivals_s, compared, percentile, playback, throughput
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
@@ -37,6 +37,20 @@ def test_random_arrivals_are_bounded_and_the_same_for_a_seed() -> None:
     once = arrivals_s(rate_hz=10, duration_s=5, seed=1, max_count=100)
     assert once == arrivals_s(rate_hz=10, duration_s=5, seed=1, max_count=100)
     assert once != arrivals_s(rate_hz=10, duration_s=5, seed=2, max_count=100)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_the_edges_of_a_window_do_not_change_the_throughput(at_once: int) -> None:
+    """Every 0.3 s as many answers end together; windows of 1 s see three or four of these moments."""
+    for offset in (0.0, 0.1, 0.25):
+        ends = [offset + 0.3 * number for number in range(9) for _ in range(at_once) if offset + 0.3 * number < 1]
+        assert throughput(ends[::-1], seconds=1.0, at_once=at_once) == pytest.approx(at_once / 0.3)
+
+
+def test_few_answers_and_those_of_an_open_loop_are_divided_by_the_window() -> None:
+    assert throughput([0.1, 0.2], seconds=4.0, at_once=1) == 0.5
+    assert throughput([0.1, 0.2, 0.3, 0.4], seconds=4.0, at_once=0) == 1.0
+    assert throughput([], seconds=4.0, at_once=1) == 0.0
 
 
 def test_a_body_that_comes_as_fast_as_it_plays_has_no_gap() -> None:

@@ -28,8 +28,9 @@ def answer(began_s: float, whole_s: float, *, status: int = 200, complete: bool 
 
 
 def result(answers: list[Answer], *, case: Case = CASE, lost: int = 0, beside: Beside | None = None) -> Result:
-    good = sum(each.status == 200 and each.complete for each in answers)
-    window = Window(0.0, 2.0, answers, completed=good, lost=lost)
+    window = Window(0.0, 2.0, [], lost=lost)
+    for each in answers:
+        window.count(each)
     own = GROUP.setup.own_time(TEXTS[case.text])
     return summary("ours", GROUP, case, own, window, beside or Beside(driver_cpu=0.1, driver_stall_s=0.001))
 
@@ -60,6 +61,14 @@ def test_a_listener_who_hears_a_gap_is_counted() -> None:
     found = result([smooth, gap, gap], case=case)
     assert found.in_time == pytest.approx(1 / 3)
     assert found.starved == 2
+
+
+def test_a_listener_begins_with_the_first_audio_and_not_with_a_header() -> None:
+    case = Case("opus", streaming=True, clients=4)
+    late = Answer(0.0, 200, [(0.05, 150), (0.4, 1200), (0.85, 2200)], 0.85, True)
+    found = result([late], case=case)
+    assert found.first_ms[0] == pytest.approx(400)
+    assert found.starved == 0
 
 
 def test_the_event_loops_log_counts_from_its_first_line_on() -> None:
