@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from array import array
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
+from benchmarks.stub_engine.alarm import wait_until
 from chatterbox_api_core.types import Capabilities, Language, Pcm, Samples, Utterance, VoicePrompt
 
 __all__ = ["RATE_HZ", "StubSynthesizer", "StubTiming"]
@@ -91,12 +93,11 @@ class StubSynthesizer:
 
     async def speak(self, utterance: Utterance, prompt: VoicePrompt | None) -> AsyncGenerator[Pcm, None]:
         prepared_s = 0.0 if prompt is None else await self._prepare(prompt)
-        loop = asyncio.get_running_loop()
-        began_s, due_s, late_s = loop.time(), 0.0, 0.0
+        began_s, due_s, late_s = time.monotonic(), 0.0, 0.0
         for begin, end, at_s in self._timing.pieces(len(utterance.text)):
             due_s = at_s
-            await asyncio.sleep(max(0.0, began_s + due_s - loop.time()))
-            late_s = late_s or loop.time() - began_s - due_s
+            await wait_until(began_s + due_s)
+            late_s = late_s or time.monotonic() - began_s - due_s
             yield Pcm(self._samples(begin, end), RATE_HZ)
         self.calls += 1
         self.planned_s += prepared_s + due_s

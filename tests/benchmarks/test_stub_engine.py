@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.stub_engine.alarm import wait_until
 from benchmarks.stub_engine.loop_log import logging_to
 from benchmarks.stub_engine.plugin import plugin
 from benchmarks.stub_engine.synthesizer import StubSynthesizer, StubTiming
@@ -29,6 +31,32 @@ class TestStubSynthesizer(SynthesizerMechanicsContract):
         settings = {"STUB_SLOTS": "3", "STUB_DELAY_MS": "5", "STUB_PIECE_MS": "100", "STUB_PREPARE_MS": "5"}
         async with plugin.open(settings) as engine:
             yield engine
+
+
+async def test_waits_end_on_time_whatever_else_is_waited_for() -> None:
+    """The best of many: a busy machine may delay any one of them."""
+    late = []
+    for number in range(20):
+        due_s = time.monotonic() + 0.0123 + 0.0001 * number
+        await asyncio.gather(wait_until(due_s), wait_until(due_s - 0.005))
+        late.append(time.monotonic() - due_s)
+    assert min(late) >= 0
+    assert min(late) < 0.0005
+    began_s = time.monotonic()
+    await wait_until(began_s - 1)
+    assert time.monotonic() - began_s < 0.5
+
+
+async def test_a_wait_can_be_cancelled() -> None:
+    before = len(os.listdir("/dev/fd"))
+    waiting = [asyncio.create_task(wait_until(time.monotonic() + 60)) for _ in range(10)]
+    await asyncio.sleep(0.01)
+    for each in waiting:
+        each.cancel()
+    assert all(
+        isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*waiting, return_exceptions=True)
+    )
+    assert len(os.listdir("/dev/fd")) == before, "its timers are closed"
 
 
 async def timed(engine: StubSynthesizer) -> list[tuple[float, Pcm]]:
