@@ -104,7 +104,7 @@ def huge_header(client: httpx.Client) -> str:
 
 def damaged_chunk(port: int) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
-        raw.sendall(HEAD + b"Transfer-StreamEncoder: chunked\r\n\r\nzz\r\n")
+        raw.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
         return raw.recv(100).partition(b" ")[2][:3].decode() or "closed"
 
 
