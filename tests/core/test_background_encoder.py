@@ -31,7 +31,8 @@ from chatterbox_api_core.speech._encoder_pool import EncoderPool
 from chatterbox_api_core.speech.spool import Spool, SpoolBudget
 from chatterbox_api_core.types import AudioFormat, EncodeOptions, Pcm
 
-SECOND = Pcm.silence(1.0, sample_rate_hz=24_000)
+HALF_A_SECOND = Pcm.silence(0.5, sample_rate_hz=24_000)
+"""It is encoded in one call."""
 Hook = Callable[[str], None]
 
 
@@ -71,6 +72,7 @@ class Bench:
         self,
         hook: Hook = lambda _: None,
         *,
+        encoder: type[HookedEncoder] = HookedEncoder,
         pool: EncoderPool | None = None,
         inline: bool = False,
         deadline_s: float = 30.0,
@@ -81,7 +83,7 @@ class Bench:
         self.pool = pool or EncoderPool(threads=2)
         self.written, self.failures = 0, 0
         self.encoder = BackgroundEncoder(
-            lambda: HookedEncoder(hook, self.spool),
+            lambda: encoder(hook, self.spool),
             spool=self.spool,
             pool=self.pool,
             inline=inline,
@@ -96,9 +98,9 @@ class Bench:
     def _on_failure(self) -> None:
         self.failures += 1
 
-    async def encode(self, seconds: int) -> None:
-        for _ in range(seconds):
-            await self.encoder.push(SECOND)
+    async def encode(self, pieces: int) -> None:
+        for _ in range(pieces):
+            await self.encoder.push(HALF_A_SECOND)
         await self.encoder.finish()
 
     def close(self) -> None:
@@ -160,17 +162,29 @@ async def test_core_s_own_errors_pass_and_the_spool_s_are_raised() -> None:
 async def test_quick_formats_are_encoded_on_the_event_loop_while_the_memory_has_room() -> None:
     threads: list[bool] = []
     hook: Hook = lambda _: threads.append(threading.current_thread() is not threading.main_thread())  # noqa: E731
-    quick = Bench(hook, inline=True)
-    await quick.encoder.push(SECOND)
-    await quick.encoder.push(Pcm.silence(60.0, sample_rate_hz=24_000))
-    await quick.encoder.finish()
-    assert threads == [False, True, True], "a minute takes too long for the loop, and what follows waits behind it"
-    quick.close()
-    threads.clear()
-    full = Bench(hook, inline=True, budget=SpoolBudget(memory_bytes=0))
-    await full.encode(1)
-    assert threads == [True, True], "a disk may take its time"
-    full.close()
+    for budget, elsewhere in ((SpoolBudget(), False), (SpoolBudget(memory_bytes=0), True)):
+        bench = Bench(hook, inline=True, budget=budget)
+        await bench.encode(1)
+        assert threads
+        assert set(threads) == {elsewhere}, "a disk may take its time"
+        bench.close()
+        threads.clear()
+
+
+async def test_long_sound_leaves_as_it_is_encoded() -> None:
+    class MeasuringEncoder(HookedEncoder):
+        def encode(self, pcm: Pcm) -> None:
+            lengths.append(len(pcm))
+            super().encode(pcm)
+
+    lengths: list[int] = []
+    bench = Bench(encoder=MeasuringEncoder)
+    await bench.encoder.push(Pcm.silence(10.0, sample_rate_hz=24_000))
+    await bench.encoder.finish()
+    assert sum(lengths) == 240_000
+    assert max(lengths) <= 2**14
+    assert bench.written == len(lengths) + 1
+    bench.close()
 
 
 async def test_a_thread_that_hangs_is_replaced() -> None:
@@ -178,7 +192,7 @@ async def test_a_thread_that_hangs_is_replaced() -> None:
     pool = EncoderPool(threads=1)
     for _ in range(3):
         stuck = Bench(lambda _: _wait_for(released), pool=pool, deadline_s=0.1)
-        await stuck.encoder.push(SECOND)
+        await stuck.encoder.push(HALF_A_SECOND)
         with pytest.raises(DeadlineExceeded) as caught:
             await stuck.encoder.finish()
         assert caught.value.code == "encoder_timeout"
@@ -195,7 +209,7 @@ async def test_a_thread_that_hangs_is_replaced_although_its_request_has_left() -
     pool = EncoderPool(threads=1)
     for _ in range(3):
         stuck = Bench(lambda _: _wait_for(released), pool=pool, deadline_s=0.1)
-        await stuck.encoder.push(SECOND)
+        await stuck.encoder.push(HALF_A_SECOND)
         await asyncio.sleep(0.02)
         stuck.close()
     other = Bench(pool=pool)
@@ -233,8 +247,8 @@ async def test_after_a_failure_the_encoder_is_called_no_more() -> None:
     bench = Bench(fail, pool=EncoderPool(threads=1))
     with contextlib.suppress(EncodingFailed):
         for _ in range(50):
-            await bench.encoder.push(SECOND)
-    for call in (bench.encoder.drain, bench.encoder.finish, partial(bench.encoder.push, SECOND)):
+            await bench.encoder.push(HALF_A_SECOND)
+    for call in (bench.encoder.drain, bench.encoder.finish, partial(bench.encoder.push, HALF_A_SECOND)):
         async with asyncio.timeout(30):
             with pytest.raises(EncodingFailed):
                 await call()
@@ -263,9 +277,9 @@ async def test_waiting_for_a_thread_is_no_hanging() -> None:
     released = threading.Event()
     pool = EncoderPool(threads=1)
     first = Bench(lambda _: _wait_for(released), pool=pool)
-    await first.encoder.push(SECOND)
+    await first.encoder.push(HALF_A_SECOND)
     second = Bench(pool=pool, deadline_s=0.05)
-    await second.encoder.push(SECOND)
+    await second.encoder.push(HALF_A_SECOND)
     await asyncio.sleep(0.3)
     released.set()
     await second.encoder.finish()
@@ -300,17 +314,17 @@ async def test_no_more_encoders_work_at_once_than_there_are_threads() -> None:
 
 async def test_an_engine_waits_only_when_too_much_sound_waits() -> None:
     released = threading.Event()
-    pool = EncoderPool(threads=1, max_pending_bytes=3 * SECOND.samples.nbytes)
+    pool = EncoderPool(threads=1, max_pending_bytes=3 * HALF_A_SECOND.samples.nbytes)
     bench = Bench(lambda _: _wait_for(released), pool=pool)
     async with asyncio.timeout(30):
         for _ in range(3):
-            await bench.encoder.push(SECOND)
-    fourth = asyncio.create_task(bench.encoder.push(SECOND))
+            await bench.encoder.push(HALF_A_SECOND)
+    fourth = asyncio.create_task(bench.encoder.push(HALF_A_SECOND))
     await asyncio.sleep(0.05)
     assert not fourth.done()
     other = Bench(pool=pool)
     async with asyncio.timeout(30):
-        await other.encoder.push(SECOND)  # one stretch of sound of each request, however full it is
+        await other.encoder.push(HALF_A_SECOND)  # one stretch of sound of each request, however full it is
     released.set()
     await fourth
     await bench.encoder.finish()
@@ -330,7 +344,7 @@ async def test_what_is_not_encoded_is_dropped_with_the_request() -> None:
 
     bench = Bench(hook, pool=EncoderPool(threads=1))
     for _ in range(5):
-        await bench.encoder.push(SECOND)
+        await bench.encoder.push(HALF_A_SECOND)
     await asyncio.to_thread(begun.wait, 30)
     bench.close()
     assert bench.pool.pending_bytes == 0
@@ -402,7 +416,7 @@ async def test_what_was_spoken_before_the_engine_failed_is_heard() -> None:
     class FailingEngine(ToneSynthesizer):
         async def speak(self, *args: Any, **keywords: Any) -> AsyncGenerator[Pcm, None]:
             for _ in range(3):
-                yield Pcm.from_floats([0.5] * 24_000, sample_rate_hz=24_000)
+                yield Pcm.from_floats([0.5] * 12_000, sample_rate_hz=24_000)
             raise RuntimeError
 
     slowly: Hook = lambda _: time.sleep(0.02)  # noqa: E731

@@ -31,8 +31,9 @@ __all__ = ["BackgroundEncoder", "TurnEnd"]
 
 TurnEnd: TypeAlias = Literal["idle", "more", "given up"]
 
-_MAX_INLINE_SAMPLES: Final = 2**15
-"""Sound that the event loop encodes at once: less than half a millisecond of work in an uncompressed format."""
+_MAX_CALL_SAMPLES: Final = 2**14
+"""Sound that is encoded in one call: the bytes of a long piece leave as they are made, and the event loop has its turn
+after a quarter of a millisecond of an uncompressed format."""
 _MAX_BYTES_PER_SAMPLE: Final = 8
 """Of an uncompressed format, with room for its header and for a rate of its own."""
 
@@ -92,17 +93,17 @@ class BackgroundEncoder:
             EncodingFailed: the encoder raised something that is none of core's errors.
             ChatterboxError: what the encoder or the spool raised.
         """
-        await asyncio.sleep(0)  # an engine whose sound is all there would otherwise keep the event loop to itself
-        self._check()
-        if not len(pcm):
-            return
-        size_bytes = _size_bytes(pcm)
-        while self._pending_bytes and not self._pool.has_room(size_bytes):
-            await self._next_advance()
-        if self._can_work_here(len(pcm)):
-            self._work_here(pcm)
-        else:
-            self._enqueue(pcm, size_bytes)
+        for begin in range(0, len(pcm), _MAX_CALL_SAMPLES):
+            await asyncio.sleep(0)  # an engine whose sound is all there would otherwise keep the event loop to itself
+            self._check()
+            part = Pcm(pcm.samples[begin : begin + _MAX_CALL_SAMPLES], pcm.sample_rate_hz)
+            size_bytes = _size_bytes(part)
+            while self._pending_bytes and not self._pool.has_room(size_bytes):
+                await self._next_advance()
+            if self._can_work_here(len(part)):
+                self._work_here(part)
+            else:
+                self._enqueue(part, size_bytes)
         self._check()
 
     async def finish(self) -> None:
@@ -183,7 +184,7 @@ class BackgroundEncoder:
         return None
 
     def _can_work_here(self, samples: int) -> bool:
-        if not self._inline or self._pending_calls or samples > _MAX_INLINE_SAMPLES:
+        if not self._inline or self._pending_calls:
             return False
         return self._spool.fits_in_memory(_MAX_BYTES_PER_SAMPLE * (samples + 1024))
 
