@@ -26,7 +26,7 @@ BEGINNINGS = {
     "wav": b"RIFF",
     "wav-24": b"RIFF",
     "wav-float": b"RIFF",
-    "mp3": b"ID3",
+    "mp3": (b"ID3", b"\xff"),  # a streamed one has no tag, and begins with a frame
     "flac": b"fLaC",
     "ogg": b"OggS",
     "opus": b"OggS",

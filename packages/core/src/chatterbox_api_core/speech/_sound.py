@@ -98,9 +98,9 @@ class SpeechSound:
                 self._check_length(0.0)
                 yield pcm
 
-    def drop_prompt(self) -> None:
-        """Let go of the clip, once there is nothing left to be spoken."""
-        self._prompt = None
+    def release(self) -> None:
+        """Let go of the clip, and of who made this object: nothing is left to be spoken."""
+        self._prompt, self._on_spoken = None, _nothing
 
     async def _joined(self) -> AsyncGenerator[Pcm, None]:
         """The segments as one sound, and the pauses between them."""
@@ -212,3 +212,7 @@ def _is_audible(pcm: Pcm) -> bool:
 
 def _excerpt(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:40]}…")
+
+
+def _nothing() -> None:
+    """The callback of a sound that is released."""

@@ -203,7 +203,7 @@ class SpeechStream:
         reservation.close()
         self.timings.spoken_s = self.timings.spoken_s or self.timings.now()
         if self._sound is not None:
-            self._sound.drop_prompt()
+            self._sound.release()
         if self.voice.source == "upload" and self.voice.prompt is not None:
             self._voice = replace(self.voice, prompt=None)
             self.on_clip_done()
