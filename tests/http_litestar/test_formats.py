@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Spoken: TypeAlias = Callable[..., Awaitable[httpx.Response]]
 
-BEGINNINGS = {
+BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
     "wav": b"RIFF",
     "wav-24": b"RIFF",
     "wav-float": b"RIFF",
