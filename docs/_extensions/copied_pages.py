@@ -67,6 +67,8 @@ def _adapt_links(app: Sphinx, docname: str, content: list[str]) -> None:
         if path == ROOT / "README.md":
             path = DOCS / "index.md"
         path = copies().get(path, path)
+        if path.suffix == ".md" and DOCS not in path.parents:  # a page that the site does not have
+            return label
         if path.suffix not in (".md", ".rst"):
             fragment = ""
         return f"[{label}]({os.path.relpath(path, page.parent)}{fragment})"

@@ -143,11 +143,13 @@ class SynthesizerMechanicsContract(Contract):
 class SynthesizerContract(SynthesizerMechanicsContract):
     """What an engine with audible sound must do. Inherit it and define `open`.
 
-    class TestMyEngine(SynthesizerContract):
-        @asynccontextmanager
-        async def open(self) -> AsyncGenerator[Synthesizer, None]:
-            async with MyEngine.open() as engine:
-                yield engine
+        class TestMyEngine(SynthesizerContract):
+            @asynccontextmanager
+            async def open(self) -> AsyncGenerator[Synthesizer, None]:
+                async with MyEngine.open() as engine:
+                    yield engine
+
+    An engine whose sound means nothing, such as a model with random weights, inherits the mechanics alone.
     """
 
     async def test_speaks_audibly_at_the_declared_rate(self, engine: Synthesizer) -> None:
