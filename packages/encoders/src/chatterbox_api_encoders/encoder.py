@@ -47,6 +47,8 @@ class _Row:
     """How FFmpeg encodes a format.
 
     Attributes:
+        sample_format: of the samples that the codec takes.
+        frame_size: samples of a frame of the codec; for Opus at 48 kHz.
         lossy: the field of BitRates; empty for a lossless format.
         streamed: options of the muxer for a body that is sent while it is encoded.
         codec_options: options of the codec.
@@ -82,9 +84,9 @@ class PyavEncoder:
     """An Encoder of every format but Ogg Vorbis.
 
         encoder = PyavEncoder(BitRates(mp3=192))
-        encoding = encoder.open(MP3, sink, sample_rate_hz=24_000, complete=True)
-        encoding.feed(pcm)
-        encoding.finish()
+        encoding = encoder.open(MP3, sink, input_rate_hz=24_000, streaming=False, options=EncodeOptions())
+        encoding.encode(pcm)
+        encoding.flush()
 
     Args:
         bit_rates: None means the defaults.
@@ -136,6 +138,7 @@ class PyavStreamEncoder:
             row.codec, rate=sample_rate_hz, layout="mono", options=dict(row.codec_options)
         )
         self._stream = cast("AudioStream", stream)
+        self._stream.format = row.sample_format  # otherwise its first one, to which PyAV converts
         if bit_rate is not None:
             self._stream.bit_rate = bit_rate
         frame_size = (

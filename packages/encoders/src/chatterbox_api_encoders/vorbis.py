@@ -24,9 +24,10 @@ _STRETCH: Final = 1024
 class SoundfileEncoder:
     """An Encoder of Ogg Vorbis.
 
-        encoding = SoundfileEncoder(quality=6).open(OGG, sink, sample_rate_hz=24_000, complete=False)
-        encoding.feed(pcm)
-        encoding.finish()
+        encoder = SoundfileEncoder(quality=6)
+        encoding = encoder.open(OGG, sink, input_rate_hz=24_000, streaming=True, options=EncodeOptions())
+        encoding.encode(pcm)
+        encoding.flush()
 
     Args:
         quality: the quality of Vorbis from 0 to 10. 5 makes about 80 kbit/s of one channel at 24 kHz.
