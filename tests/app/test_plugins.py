@@ -60,7 +60,11 @@ away, loading = plugin("away"), plugin("engine_loading")
         ("costly", "on request", "it would [fetch] 3 GB"),
         ("away", "unavailable", "It does not answer. Start it."),
         ("loading", "ready", ""),
-        ("perth", "absent", 'resemble-perth is not installed: pip install "chatterbox-api[model]"'),
+        (
+            "perth",
+            "absent",
+            "resemble-perth is not installed: run `hatch run chatterbox:serve`, or `docker/install.sh FOLDER model`",
+        ),
     ],
 )
 def test_each_is_checked_as_far_as_its_state_allows(tmp_path: Path, name: str, state: str, detail: str) -> None:

@@ -89,8 +89,8 @@ def test_standard_input(folder: Path, pilot: dict[str, str], name: str, code: in
 
 def test_without_a_detector_it_says_what_to_install(run: Run) -> None:
     missing = run("spoken.wav", code=3, WATERMARK_DETECTOR="auto").stderr
-    assert 'pip install "chatterbox-api[model]"' in missing
-    assert 'pip install "chatterbox-api[model]"' in run("me.wav", code=3, WATERMARK_DETECTOR="perth").stderr
+    assert "hatch run chatterbox:serve" in missing
+    assert "hatch run chatterbox:serve" in run("me.wav", code=3, WATERMARK_DETECTOR="perth").stderr
     assert "WATERMARK_DETECTOR=none" in run("spoken.wav", code=3, WATERMARK_DETECTOR="none").stderr
     assert "nobody" in run("spoken.wav", code=3, WATERMARK_DETECTOR="nobody").stderr
 

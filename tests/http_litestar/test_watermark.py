@@ -79,7 +79,7 @@ async def test_without_a_detector_it_says_what_to_install(path: str) -> None:
     async with client(None) as service:
         answer = await service.post(path, **form(marked_wav()))
     assert error(answer) == (501, "watermark_unsupported", None)
-    assert 'pip install "chatterbox-api[model]"' in answer.json()["error"]["message"]
+    assert "hatch run chatterbox:serve" in answer.json()["error"]["message"]
     assert answer.headers["x-should-retry"] == "false"
 
 

@@ -45,7 +45,7 @@ def _not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_model_s_package_it_is_absent_and_says_how_to_get_it() -> None:
     state = plugin.state({})
     assert isinstance(state, Absent)
-    assert "pip install" in state.reason
+    assert "hatch run chatterbox:serve" in state.reason
 
 
 @pytest.mark.usefixtures("_not_installed")

@@ -184,7 +184,7 @@ def test_what_is_not_installed_is_said(weights: Path, missing: str, monkeypatch:
     monkeypatch.setitem(sys.modules, missing, None)
     error = refused("multilingual", weights / "multilingual")
     assert error.code == "model_not_installed"
-    assert "pip install" in (error.remedy or "")
+    assert "hatch run chatterbox:serve" in (error.remedy or "")
 
 
 def test_too_little_memory_is_said_before_it_is_tried(

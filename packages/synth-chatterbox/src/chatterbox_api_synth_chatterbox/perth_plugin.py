@@ -20,7 +20,9 @@ def _state(env: Mapping[str, str]) -> State:
         try:
             importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            return Absent(f'{name} is not installed: pip install "chatterbox-api[model]"')
+            return Absent(
+                f"{name} is not installed: run `hatch run chatterbox:serve`, or `docker/install.sh FOLDER model`"
+            )
     return Ready()
 
 

@@ -22,7 +22,9 @@ def _state(env: Mapping[str, str]) -> State:
     except importlib.metadata.PackageNotFoundError:
         if folder:
             return Incomplete(("the package chatterbox-tts",))
-        return Absent('chatterbox-tts is not installed: pip install "chatterbox-api[model]"')
+        return Absent(
+            "chatterbox-tts is not installed: run `hatch run chatterbox:serve`, or `docker/install.sh FOLDER model`"
+        )
     from chatterbox_api_synth_chatterbox.weights import cached_folder, missing_files
 
     if folder:

@@ -59,7 +59,7 @@ class RequestQueue:
         """
         if self._reserved >= self._slots + self._max_waiting:
             raise Overloaded(
-                f"All {self._slots} slots are in use, and {self._max_waiting} requests wait for one already.",
+                "Every slot is in use, and the queue is full.",
                 remedy="Try again a little later.",
                 retry_after_s=self._estimate_s(),
             )

@@ -26,8 +26,9 @@ async def check_watermark(
         raise RequestError(
             501,
             "watermark_unsupported",
-            "Watermarks cannot be detected: no detector is set up here. The operator of this service can install "
-            'one, pip install "chatterbox-api[model]"; `chatterbox-api plugins` then says whether it is found.',
+            "Watermarks cannot be detected: no detector is set up here. The operator of this service can install one: "
+            "run `hatch run chatterbox:serve`, or `docker/install.sh FOLDER model`. `chatterbox-api plugins` then says "
+            "whether it is found.",
         )
     found = await watermarks.check(await required_file(form.files, field="file").take())
     return WatermarkView(

@@ -82,7 +82,7 @@ def _upstream_class(model: Model) -> Any:
         raise ConfigurationError(
             f"{model.title} cannot be imported: {error}.",
             code="model_not_installed",
-            remedy='Install it: pip install "chatterbox-api[model]".',
+            remedy="Run `hatch run chatterbox:serve`, or `docker/install.sh FOLDER model`.",
         ) from error
     if watermarker is None:
         raise ConfigurationError(

@@ -43,10 +43,12 @@ def _perth() -> Any:
             importlib.import_module("perth.perth_net.perth_net_implicit.perth_watermarker")
             raise ImportError("resemble-perth has no watermark in it")
     except ImportError as error:
-        package = "setuptools<81" if error.name == "pkg_resources" else "chatterbox-api[model]"
+        lacks_setuptools = error.name == "pkg_resources"
         raise ConfigurationError(
             f"The watermark detector cannot be imported: {error}.",
             code="watermark_missing",
-            remedy=f'Install it: pip install "{package}".',
+            remedy='Install it: pip install "setuptools<81".'
+            if lacks_setuptools
+            else "Run `hatch run chatterbox:serve`, or `docker/install.sh FOLDER model`.",
         ) from error
     return perth
