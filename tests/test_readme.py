@@ -99,7 +99,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_named_settings_exist() -> None:
-    others = {"MINE_PACE", "DESIGN", "ERROR_CODES", "SIGTERM", "GET", "POST", "HF_HOME", "HF_TOKEN"}
+    others = {"MINE_PACE", "DESIGN", "ERROR_CODES", "HTTP_ERROR_CODES", "SIGTERM", "GET", "POST", "HF_HOME", "HF_TOKEN"}
     stub = set(re.findall(r'"(STUB_[A-Z_]+)"', (ROOT / "benchmarks/stub_engine/plugin.py").read_text()))
     known = {setting.name for setting in declared_settings()} | others | stub
     for page in PAGES:
