@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
 import threading
@@ -354,6 +355,19 @@ async def test_what_is_not_encoded_is_dropped_with_the_request() -> None:
     assert calls == ["encode"], "nothing follows the call that was under way"
     assert bench.written == 0
     other.close()
+
+
+async def test_threads_end_with_their_pool() -> None:
+    before = set(threading.enumerate())
+    bench = Bench(pool=EncoderPool(threads=1))
+    await bench.encode(3)
+    (thread,) = set(threading.enumerate()) - before
+    assert thread.is_alive()
+    bench.close()
+    del bench
+    gc.collect()  # the bench and its encoder know each other
+    await asyncio.to_thread(thread.join, 30)
+    assert not thread.is_alive()
 
 
 class CountedEngine(ToneSynthesizer):

@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,7 @@ _IDLE_S: Final = 60.0
 
 
 class EncoderPool:
-    """Used on one event loop, whose threads it starts as they are needed.
+    """Used on one event loop. Its threads start as they are needed, and end with it.
 
     Args:
         threads: encoders that work at once; the processors that the program may use when None.
@@ -41,12 +42,11 @@ class EncoderPool:
     """
 
     def __init__(self, *, threads: int | None = None, max_pending_bytes: int = 64 * 2**20) -> None:
-        self._max_threads = threads or _processors()
+        self._threads = _Threads(threads or _processors())
+        # The threads do not know the pool, so that they end when nobody does.
+        weakref.finalize(self, self._threads.stop).atexit = False
         self._max_pending_bytes = max_pending_bytes
         self._pending_bytes = 0
-        self._ready: deque[BackgroundEncoder] = deque()
-        self._changed = threading.Condition()
-        self._threads = self._idle = 0
 
     @property
     def pending_bytes(self) -> int:
@@ -67,31 +67,54 @@ class EncoderPool:
         Raises:
             Overloaded: there is no thread, and none can be started.
         """
+        self._threads.submit(encoder)
+
+    def give_up_thread(self) -> None:
+        """Count the thread of an encoder that hangs no longer, so that another can take its place."""
+        self._threads.give_up_one()
+
+
+class _Threads:
+    """The threads of a pool, and the encoders that wait for one."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._ready: deque[BackgroundEncoder] = deque()
+        self._changed = threading.Condition()
+        self._running = self._idle = 0
+        self._is_stopped = False
+
+    def submit(self, encoder: BackgroundEncoder) -> None:
         with self._changed:
             self._ready.append(encoder)
             # A thread that has been notified is idle until it runs, so that there may be more turns than idle threads.
-            if len(self._ready) > self._idle and self._threads < self._max_threads:
+            if len(self._ready) > self._idle and self._running < self._most:
                 self._start()
-            if not self._threads:
+            if not self._running:
                 self._ready.remove(encoder)
                 raise Overloaded("The server cannot start a thread for the encoder.")
             self._changed.notify()
 
-    def give_up_thread(self) -> None:
-        """Count the thread of an encoder that hangs no longer, so that another can take its place."""
+    def give_up_one(self) -> None:
         with self._changed:
-            self._threads -= 1
+            self._running -= 1
             if self._ready:
                 self._start()
+
+    def stop(self) -> None:
+        """Let the threads end that have nothing to do."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
 
     def _start(self) -> None:
         """Start a thread, if the system gives one; those that work already take the turns otherwise."""
         try:
             threading.Thread(target=self._run, name="encoder", daemon=True).start()
         except RuntimeError:
-            _log.error("no thread can be started for encoders, beside the %d that there are", self._threads)
+            _log.error("no thread can be started for encoders, beside the %d that there are", self._running)
         else:
-            self._threads += 1
+            self._running += 1
 
     def _run(self) -> None:
         while (encoder := self._next()) is not None:
@@ -107,8 +130,10 @@ class EncoderPool:
         with self._changed:
             self._idle += 1
             try:
-                if not self._changed.wait_for(lambda: self._ready, timeout=_IDLE_S):
-                    self._threads -= 1
+                if not self._changed.wait_for(lambda: self._ready or self._is_stopped, timeout=_IDLE_S):
+                    self._running -= 1
+                    return None
+                if not self._ready:
                     return None
                 return self._ready.popleft()
             finally:
