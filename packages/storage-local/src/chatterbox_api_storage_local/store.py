@@ -155,7 +155,7 @@ class LocalStore:
         await self._write(work)
 
     async def default(self) -> Voice | None:
-        return _voice(await self._read(records.find_default))
+        return await self._look_up("default", records.find_default)
 
     async def set_default(self, voice_id: str | None) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -4,8 +4,8 @@
                      ^                              |
                      +---- its turn has ended ------+--- its deadline passes ---> given up
 
-Where a format is encoded in less time than handing it to a thread takes, nothing is queued and the memory has room, the
-event loop does it at once.
+A format that is encoded in less time than handing it to a thread takes is encoded by the event loop, call by call,
+while the memory has room. That happens after `push` has returned: the engine goes on first, so that its slot is free.
 
 Calls of one encoder come one after the other, though not from the same thread. One that hangs keeps its thread until
 its deadline, whether or not its request is still there; other requests' encoders wait for it as for any that works.
@@ -46,7 +46,7 @@ class BackgroundEncoder:
         inline: whether the format is encoded on the event loop where that is possible.
         deadline_s: the longest that one call of the encoder may take.
         on_written: called on the event loop after sound has been encoded.
-        on_failure: called on the event loop, once at the most, when a call in a thread has failed.
+        on_failure: called on the event loop once, when `failure` is there.
     """
 
     def __init__(
@@ -93,26 +93,18 @@ class BackgroundEncoder:
             EncodingFailed: the encoder raised something that is none of core's errors.
             ChatterboxError: what the encoder or the spool raised.
         """
-        for begin in range(0, len(pcm), _MAX_CALL_SAMPLES):
-            await asyncio.sleep(0)  # an engine whose sound is all there would otherwise keep the event loop to itself
-            self._check()
-            part = Pcm(pcm.samples[begin : begin + _MAX_CALL_SAMPLES], pcm.sample_rate_hz)
-            size_bytes = _size_bytes(part)
-            while self._pending_bytes and not self._pool.has_room(size_bytes):
-                await self._next_advance()
-            if self._can_work_here(len(part)):
-                self._work_here(part)
-            else:
-                self._enqueue(part, size_bytes)
+        await asyncio.sleep(0)  # an engine whose sound is all there would otherwise keep the event loop to itself
         self._check()
+        for begin in range(0, len(pcm), _MAX_CALL_SAMPLES):
+            part = Pcm(pcm.samples[begin : begin + _MAX_CALL_SAMPLES], pcm.sample_rate_hz)
+            while self._pending_bytes and not self._pool.has_room(_size_bytes(part)):
+                await self._next_advance()
+            self._enqueue(part)
 
     async def finish(self) -> None:
         """Flush the encoder, and wait until all is written. Raises what `push` raises."""
         self._check()
-        if self._can_work_here(0):
-            self._work_here(None)
-        else:
-            self._enqueue(None, 0)
+        self._enqueue(None)
         await self.drain()
 
     async def drain(self) -> None:
@@ -126,7 +118,8 @@ class BackgroundEncoder:
         with self._lock:
             self._is_closed = True
             self._calls.clear()
-            released_later = self._is_queued or (self._encoder is not None and not self._is_flushed)
+            is_in_the_middle = self._encoder is not None and not self._is_flushed and not self._inline
+            released_later = self._is_queued or is_in_the_middle
             submits, self._is_queued = released_later and not self._is_queued, released_later
         if not released_later:
             self._encoder = None
@@ -183,29 +176,47 @@ class BackgroundEncoder:
             return _encoding_failed(error)
         return None
 
-    def _can_work_here(self, samples: int) -> bool:
-        if not self._inline or self._pending_calls:
-            return False
-        return self._spool.fits_in_memory(_MAX_BYTES_PER_SAMPLE * (samples + 1024))
-
-    def _work_here(self, pcm: Pcm | None) -> None:
-        # Its caller learns of a failure by the exception alone: `on_failure` is for one that waits for its engine.
-        # Ctrl-C and the like are the program's, whose thread this is.
-        self._failure = self._call(pcm, failures=Exception) or self._spool.failure
-        if self._failure is None:
-            self._on_written()
-
-    def _enqueue(self, pcm: Pcm | None, size_bytes: int) -> None:
+    def _enqueue(self, pcm: Pcm | None) -> None:
+        size_bytes = _size_bytes(pcm)
         self._pending_calls += 1
         self._pending_bytes += size_bytes
         self._pool.count(size_bytes)
         with self._lock:
             self._calls.append(pcm)
             has_turn, self._is_queued = self._is_queued, True
-        if not has_turn:
-            self._pool.submit(self)
+        if has_turn:
+            return
+        if self._inline:
+            self._loop.call_soon(self._work_inline)
+        else:
+            self._submit()
+
+    def _submit(self) -> None:
+        self._pool.submit(self)
         if self._deadline is None:
             self._deadline = self._loop.call_later(self._deadline_s, self._check_deadline)
+
+    def _work_inline(self) -> None:
+        """Make one call on the event loop, or hand what is queued to the pool where the memory may not hold it."""
+        if not self._calls:
+            self._is_queued = False
+            if self._is_closed:
+                self._encoder = None
+            return
+        pcm = self._calls[0]
+        samples = 0 if pcm is None else len(pcm)
+        if not self._spool.fits_in_memory(_MAX_BYTES_PER_SAMPLE * (samples + 1024)):
+            try:
+                self._submit()
+            except Overloaded as error:
+                self._fail(error)
+            return
+        self._calls.popleft()
+        # Ctrl-C and the like are the program's, whose thread this is.
+        self._on_done(_size_bytes(pcm), self._call(pcm, failures=Exception))
+        if self._failure is not None:
+            self._calls.clear()
+        self._loop.call_soon(self._work_inline)
 
     def _notify(self, size_bytes: int, error: ChatterboxError | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
