@@ -18,6 +18,7 @@ from chatterbox_api.connection_limits import ConnectionLimits
 from chatterbox_api.connections import Connection, Connections
 from chatterbox_api.server import Drain, HttpServer, Signals, hold_port, listening, serve
 from chatterbox_api.unread_response import UnreadResponse
+from chatterbox_api_core.errors import ConfigurationError
 from chatterbox_api_core.reference import ToneSynthesizer
 from chatterbox_api_core.types import Pcm, Utterance, VoicePrompt
 
@@ -252,3 +253,16 @@ async def test_a_stop_that_fails_is_logged(monkeypatch: pytest.MonkeyPatch, capl
             on_listening=lambda: signals.put_nowait(signal.SIGINT),
         )
     assert "of the test" in caplog.text
+
+
+def test_a_port_is_free_whose_former_connections_linger() -> None:
+    """Of any program, whatever it said of sharing the port; and a port that somebody has is refused."""
+    with socket.create_server(("127.0.0.1", 0)) as former:
+        address = former.getsockname()
+        with socket.create_connection(address):
+            former.accept()[0].close()  # who closes first waits a minute for late segments
+    with hold_port(*address) as ours:
+        assert ours.getsockname() == address
+        ours.listen()
+        with pytest.raises(ConfigurationError), hold_port(*address):
+            pass

@@ -64,11 +64,7 @@ def hold_port(host: str, port: int) -> Generator[socket.socket, None, None]:
         ConfigurationError: another process has the port, or there is no such address.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as test:
-            test.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            test.bind(address)
-            free_port: int = test.getsockname()[1]
+        ours = _bound(host, port)
     except (OSError, UnicodeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "it is no address"
         raise ConfigurationError(
@@ -76,12 +72,31 @@ def hold_port(host: str, port: int) -> Generator[socket.socket, None, None]:
             field="PORT",
             remedy="Choose another PORT or HOST, or stop what listens there.",
         ) from None
+    with ours:
+        yield ours
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as test:
+        test.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        test.bind(address)
+        address = (address[0], test.getsockname()[1], *address[2:])
     # asyncio sets TCP_NODELAY only where the protocol is named, and the sockets that are accepted inherit the name.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as ours:
+    ours = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
         # With SO_REUSEADDR alone, another socket could be bound there until this one listens.
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        ours.bind((address[0], free_port, *address[2:]))
-        yield ours
+        try:
+            ours.bind(address)
+        except OSError:
+            # Connections of another program that had the port linger for a minute, though nobody listens.
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ours.bind(address)
+    except BaseException:
+        ours.close()
+        raise
+    return ours
 
 
 class HttpServer:
