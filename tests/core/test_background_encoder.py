@@ -216,6 +216,8 @@ async def test_a_thread_that_hangs_is_replaced_although_its_request_has_left() -
     other = Bench(pool=pool)
     async with asyncio.timeout(30):
         await other.encode(1)
+    assert other.spool.size_bytes == 2
+    assert pool.pending_bytes == 0
     other.close()
     released.set()
 
@@ -285,6 +287,8 @@ async def test_waiting_for_a_thread_is_no_hanging() -> None:
     released.set()
     await second.encoder.finish()
     await first.encoder.finish()
+    assert (first.failures, second.failures) == (0, 0)
+    assert (first.spool.size_bytes, second.spool.size_bytes) == (2, 2)
     first.close()
     second.close()
 
